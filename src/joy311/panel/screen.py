@@ -1,0 +1,87 @@
+"""The liquid crystal display: eight digits, two index digits and icons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from joy311.panel.glyphs import SEGMENTS, showable
+
+DIGITS = 8
+INDEX_DIGITS = 2
+POINT = 1 << 7
+"""Bit of the decimal point behind a digit, above the seven segments of `glyphs.SEGMENTS`."""
+
+
+class Icon(StrEnum):
+    """A fixed symbol of the display that is either lit or not."""
+
+    CREDIT = "credit"
+    LOW_CREDIT = "low credit"
+    SUPPLY_ON = "supply on"
+    SUPPLY_OFF = "supply off"
+    PREPAYMENT = "prepayment"
+    COMMUNICATION = "communication"
+    PHASE_L1 = "L1"
+    PHASE_L2 = "L2"
+    PHASE_L3 = "L3"
+    REVERSE = "reverse"
+    TAMPER = "tamper"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    KWH = "kWh"
+    W = "W"
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What the display shows.
+
+    Parameters
+    ----------
+    text : str
+        Up to eight characters, shown right-aligned; a full stop lights the point of the character before it.
+    index : str
+        Up to two characters in the index digits.
+    icons : frozenset of Icon
+        The symbols that are lit.
+
+    Raises
+    ------
+    ValueError
+        If text or index are too long for the glass, or hold a character that seven segments cannot show.
+    """
+
+    text: str = ""
+    index: str = ""
+    icons: frozenset[Icon] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        """Refuse what the glass cannot show."""
+        _masks(self.text, DIGITS)
+        _masks(self.index, INDEX_DIGITS)
+
+    def cells(self) -> tuple[int, ...]:
+        """Return the eight masks of lit segments, left to right, `POINT` for a decimal point."""
+        return _masks(self.text, DIGITS)
+
+    def index_cells(self) -> tuple[int, ...]:
+        """Return the two masks of the index digits, left to right."""
+        return _masks(self.index, INDEX_DIGITS)
+
+
+def _masks(text: str, width: int) -> tuple[int, ...]:
+    masks: list[int] = []
+    for character in text:
+        if character == "." and masks and not masks[-1] & POINT:
+            masks[-1] |= POINT
+        elif character == ".":
+            masks.append(POINT)
+        else:
+            try:
+                masks.append(SEGMENTS[showable(character)])
+            except KeyError:
+                raise ValueError(f"seven segments cannot show {character!r} of {text!r}") from None
+    if len(masks) > width:
+        raise ValueError(f"{text!r} needs {len(masks)} digits and the display has {width}")
+    return (0,) * (width - len(masks)) + tuple(masks)
