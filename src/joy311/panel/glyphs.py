@@ -1,7 +1,7 @@
 """Seven-segment glyphs: which segments light for a character.
 
-Segment bits: a (top) 1, b (upper right) 2, c (lower right) 4, d (bottom) 8, e (lower left) 16, f (upper left) 32,
-g (middle) 64.
+Segment bits: a (top) 1, b (upper right) 2, c (lower right) 4, d (bottom) 8, e (lower left) 16,
+f (upper left) 32, g (middle) 64.
 """
 
 from __future__ import annotations
