@@ -1,0 +1,89 @@
+"""From a vending key to the decoder key of one meter: DKGA02 and DKGA04."""
+
+from __future__ import annotations
+
+from joy311.errors import InvalidInput
+from joy311.sts.attributes import KeyAttributes, KeyDerivation, KeyType
+from joy311.sts.keys import DecoderKey, VendingKey
+
+_BLOCK_BYTES = 8
+
+
+def derive_decoder_key(vending_key: VendingKey, attributes: KeyAttributes) -> DecoderKey:
+    """Return the decoder key of the meter and the revision that `attributes` name.
+
+    Raises
+    ------
+    InvalidInput
+        If the vending key is of the wrong length for the derivation, or for a common key (DCTK) with DKGA04,
+        whose data block is not settled.
+
+    Source: IEC 62055-41:2018, 6.5.3
+    """
+    if vending_key.key_derivation is not attributes.key_derivation:
+        raise InvalidInput(
+            f"{attributes.key_derivation.name} needs a vending key for it; this one is for"
+            f" {vending_key.key_derivation.name}",
+            field="vending_key",
+        )
+    if attributes.key_derivation is KeyDerivation.DKGA02:
+        key = _derive_by_des(vending_key, attributes)
+    else:
+        key = _derive_by_hmac(vending_key, attributes)
+    return DecoderKey.from_bytes(key, attributes.encryption_algorithm)
+
+
+def pan_block(attributes: KeyAttributes) -> int:
+    """Return the PANBlock of DKGA02: sixteen decimal digits, one a nibble.
+
+    They are the right-most digits of the issuer number and the DRN; a common key has zeros for the DRN.
+
+    Source: IEC 62055-41:2018, 6.5.3
+    """
+    pan = attributes.meter_pan
+    drn = "0" * len(pan.drn) if attributes.key_type is KeyType.DCTK else pan.drn
+    return int((pan.iin + drn)[-16:], 16)
+
+
+def control_block(attributes: KeyAttributes) -> int:
+    """Return the CONTROLBlock of DKGA02: KT, SGC, TI, KRN and six nibbles of ones.
+
+    Source: IEC 62055-41:2018, 6.5.3
+    """
+    return int(
+        f"{attributes.key_type:d}{attributes.supply_group_code}{attributes.tariff_index}"
+        f"{attributes.key_revision:d}FFFFFF",
+        16,
+    )
+
+
+def data_block(attributes: KeyAttributes) -> bytes:
+    """Return the 49-byte DataBlock of DKGA04: the attributes as digits, each behind its length.
+
+    Source: IEC 62055-41:2018, 6.5.3
+    """
+    algorithm = attributes.encryption_algorithm
+    fields = (
+        f"\4\x0204\2{attributes.base_date.two_digits}\2{algorithm.two_digits}\2{attributes.tariff_index}\0"
+        f"\4\6{attributes.supply_group_code}\1{attributes.key_type:d}\1{attributes.key_revision:d}"
+        f"\x12{attributes.meter_pan.digits}"
+    )
+    return fields.encode("ascii") + (algorithm.key_bytes * 8).to_bytes(4, "big")
+
+
+def _derive_by_des(vending_key: VendingKey, attributes: KeyAttributes) -> bytes:
+    mixed = pan_block(attributes) ^ control_block(attributes)
+    encrypted = vending_key.encrypt_des(mixed.to_bytes(_BLOCK_BYTES, "big"))
+    key = int.from_bytes(encrypted, "big") ^ mixed ^ int.from_bytes(vending_key.to_bytes(), "big")
+    return key.to_bytes(_BLOCK_BYTES, "big")
+
+
+def _derive_by_hmac(vending_key: VendingKey, attributes: KeyAttributes) -> bytes:
+    if attributes.key_type is KeyType.DCTK:
+        raise InvalidInput(
+            "DKGA04 for a common key (DCTK) is not supported: whether its data block names the meter is not"
+            " settled",
+            field="key_type",
+        )
+    mac = vending_key.hmac_sha256(data_block(attributes))
+    return mac[: attributes.encryption_algorithm.key_bytes]
