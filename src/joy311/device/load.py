@@ -1,0 +1,91 @@
+"""What is connected behind the load switch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from joy311.metrology import LinePhasors
+from joy311.quantities import LineQuantities
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseLoad:
+    """A quasi-static load on the three phases and the voltages that feed it.
+
+    Parameters
+    ----------
+    volts : tuple of float
+        RMS phase-to-neutral voltages at the meter [V].
+    amperes : tuple of float
+        RMS currents that flow while the switch is closed [A].
+    power_factor : tuple of float, optional
+        Power factors, -1 to 1.
+    frequency_hz : float, optional
+        Mains frequency [Hz].
+
+    Raises
+    ------
+    InvalidInput
+        If a value is not finite or lies outside its range.
+    """
+
+    volts: Triple = (230.0, 230.0, 230.0)
+    amperes: Triple = (0.0, 0.0, 0.0)
+    power_factor: Triple = (1.0, 1.0, 1.0)
+    frequency_hz: float = 50.0
+    connected: LinePhasors = field(init=False, repr=False, compare=False)
+    """The line while the switch is closed."""
+
+    disconnected: LinePhasors = field(init=False, repr=False, compare=False)
+    """The line while the switch is open."""
+
+    def __post_init__(self) -> None:
+        """Make both states of the line once."""
+        object.__setattr__(self, "connected", LinePhasors(self.volts, self.amperes, self.power_factor))
+        object.__setattr__(self, "disconnected", LinePhasors(self.volts, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
+
+    @classmethod
+    def from_watts(
+        cls,
+        watts: tuple[float, float, float],
+        *,
+        volts: float = 230.0,
+        power_factor: float = 1.0,
+        frequency_hz: float = 50.0,
+    ) -> PhaseLoad:
+        """Return a load that draws `watts` >= 0 per phase at the given voltage and power factor.
+
+        Parameters
+        ----------
+        watts : tuple of float
+            Active powers [W].
+        volts : float
+            RMS voltage of every phase [V], > 0.
+        power_factor : float
+            Power factor of every phase, 0 < power_factor <= 1.
+        frequency_hz : float
+            Mains frequency [Hz].
+        """
+        per_watt = 1.0 / (volts * power_factor)
+        a, b, c = watts
+        return cls(
+            (volts, volts, volts),
+            (a * per_watt, b * per_watt, c * per_watt),
+            (power_factor, power_factor, power_factor),
+            frequency_hz,
+        )
+
+    def quantities(self, closed: bool) -> LineQuantities:
+        """Return what a meter reads of the line, in its integers, with the switch `closed` or open."""
+        line = self.connected if closed else self.disconnected
+        (u1, u2, u3), (i1, i2, i3), (k1, k2, k3) = line.volts, line.amperes, line.power_factor
+        p1, p2, p3 = line.power_uw()
+        return LineQuantities(
+            (round(u1 * 1000), round(u2 * 1000), round(u3 * 1000)),
+            (round(i1 * 1000), round(i2 * 1000), round(i3 * 1000)),
+            (round(p1 / 1e6), round(p2 / 1e6), round(p3 / 1e6)),
+            (round(k1 * 1000), round(k2 * 1000), round(k3 * 1000)),
+            round(self.frequency_hz * 1000),
+        )

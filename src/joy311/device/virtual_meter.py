@@ -1,0 +1,322 @@
+"""The loop that gives the virtual hardware a mind: metrology, the meter's application, and what it moves."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from joy311.device.load import PhaseLoad
+from joy311.device.memory import TwoSlotMemory
+from joy311.device.relay import LatchingRelay
+from joy311.errors import InvalidInput, StorageError
+from joy311.meter import (
+    Action,
+    Commit,
+    ContactMoved,
+    DeadlineReached,
+    EnergyMeasured,
+    Event,
+    FactoryData,
+    KeyPressed,
+    Meter,
+    MeterRecord,
+    PlaySound,
+    PoweredUp,
+    PowerFailing,
+    QuantitiesMeasured,
+    Readout,
+    Report,
+    SetLight,
+    Show,
+    SwitchLoad,
+    TokenReceived,
+)
+from joy311.metrology import PhasorMeter, Thresholds
+from joy311.panel import Key, Led, Light, Screen, Sound
+from joy311.sts import TokenResult
+
+NOMINAL_VOLTAGE_V = 230.0
+"""Nominal phase-to-neutral voltage unless told otherwise [V]."""
+
+BASE_CURRENT_A = 5.0
+"""Base current unless told otherwise [A]."""
+
+MOST_SOUNDS = 64
+"""Sounds kept for whoever listens; the oldest are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyBalance:
+    """Where the energy of the load went, exactly.
+
+    Parameters
+    ----------
+    load_uw_ns : int
+        Energy that the load drew while the supply was on [uW ns].
+    below_threshold_uw_ns : int
+        The part of it below the metering thresholds [uW ns].
+    metered_quanta : int
+        The part of it that went into the registers [2**-32 Wh]; what does not fill a quantum is still with
+        metrology.
+    pulses : int
+        Pulses of the test output.
+    supply_on_ns, supply_off_ns : int
+        Time with the supply on and off [ns].
+    """
+
+    load_uw_ns: int
+    below_threshold_uw_ns: int
+    metered_quanta: int
+    pulses: int
+    supply_on_ns: int
+    supply_off_ns: int
+
+
+class VirtualMeter:
+    """A whole JOY311 on a bench: front end, relay, memory, display, lights, buzzer and the application.
+
+    Make one with `commission` (a new meter) or `power_up` (one whose memory holds a record).
+
+    Parameters
+    ----------
+    memory : TwoSlotMemory
+        Non-volatile memory with a record.
+    now : int
+        The instant at which the supply returns [ns].
+    relay : LatchingRelay, optional
+        The relay as it was left; open by default.
+    rated : Thresholds, optional
+        Metering thresholds; those of 230 V and 5 A by default.
+
+    Raises
+    ------
+    StorageError
+        If the memory holds no record, or a damaged one.
+    """
+
+    def __init__(
+        self,
+        memory: TwoSlotMemory,
+        now: int,
+        *,
+        relay: LatchingRelay | None = None,
+        thresholds: Thresholds | None = None,
+    ) -> None:
+        record = memory.read()
+        if record is None:
+            raise StorageError("the meter's memory is empty: this meter was never commissioned")
+        self._meter = Meter.restore(record)
+        self._memory = memory
+        self._relay = relay or LatchingRelay()
+        self._metrology = PhasorMeter(thresholds or Thresholds.of(NOMINAL_VOLTAGE_V, BASE_CURRENT_A))
+        self._failed: str | None = None
+        self._sounds: deque[tuple[int, Sound]] = deque(maxlen=MOST_SOUNDS)
+        self._load: PhaseLoad | None = None
+        self._load_uw_ns = self._metered_quanta = self._supply_on_ns = self._supply_off_ns = 0
+        self._told = EnergyBalance(0, 0, 0, 0, 0, 0)
+        self.now = now
+        """The instant up to which the meter has lived [ns]."""
+        self.pulses = 0
+        """Pulses of the test output since power-up."""
+        self.screen = Screen()
+        """What the display shows."""
+        self.lights: dict[Led, Light] = dict.fromkeys(Led, Light.OFF)
+        """What the lights do; the pulse light follows `pulses`."""
+        self._handle(PoweredUp(self._relay.closed))
+
+    @classmethod
+    def commission(
+        cls,
+        memory: TwoSlotMemory,
+        factory: FactoryData,
+        now: int,
+        *,
+        relay: LatchingRelay | None = None,
+        thresholds: Thresholds | None = None,
+    ) -> VirtualMeter:
+        """Return a new meter, its factory data written to both slots of an empty `memory`.
+
+        Raises
+        ------
+        StorageError
+            If the memory already belongs to a meter.
+        """
+        if memory.read() is not None:
+            raise StorageError("the memory already holds a meter's record; it is not overwritten")
+        record = MeterRecord(factory, committed_at_ns=now).to_bytes()
+        memory.commit(record)
+        memory.commit(record)
+        return cls(memory, now, relay=relay, thresholds=thresholds)
+
+    @classmethod
+    def power_up(
+        cls,
+        memory: TwoSlotMemory,
+        now: int,
+        *,
+        relay: LatchingRelay | None = None,
+        thresholds: Thresholds | None = None,
+    ) -> VirtualMeter:
+        """Return the meter that `memory` describes, as the supply returns at `now` [ns].
+
+        Raises
+        ------
+        StorageError
+            If the memory holds no record, or a damaged one.
+        """
+        return cls(memory, now, relay=relay, thresholds=thresholds)
+
+    @property
+    def supply_on(self) -> bool:
+        """Whether the contacts are closed."""
+        return self._relay.closed
+
+    @property
+    def relay(self) -> LatchingRelay:
+        """The relay, which keeps its position through a power cut."""
+        return self._relay
+
+    @property
+    def credit_wh(self) -> int:
+        """Credit left [Wh]."""
+        return self._meter.readout().credit_wh
+
+    def readout(self) -> Readout:
+        """Return the registers and states as a reader sees them."""
+        return self._meter.readout()
+
+    def press(self, key: Key) -> TokenResult | None:
+        """Press `key` now; return the result where it completed a token."""
+        return self._handle(KeyPressed(key))
+
+    def enter_token(self, text: str) -> tuple[TokenResult, str]:
+        """Bring a token through the port, as whatever `text` was sent; return its result and a sentence."""
+        report = self._run(self._meter_handle(TokenReceived(text)))
+        if report is None:
+            raise StorageError("the meter gave no answer to a token")
+        return report.result, report.detail
+
+    def fail_power(self) -> None:
+        """Announce a power failure: the meter commits; afterwards only a new power-up continues."""
+        self._handle(PowerFailing())
+        self._failed = "the meter has no supply"
+
+    def advance(self, load: PhaseLoad, until_ns: int) -> None:
+        """Live until `until_ns` with `load` connected behind the switch.
+
+        The step is cut wherever the meter must decide: where credit ends, at a warning level, at a checkpoint
+        and at its deadlines.
+
+        Parameters
+        ----------
+        load : PhaseLoad
+            Voltages, and the currents that flow while the switch is closed.
+        until_ns : int
+            The instant at which to stop [ns]; at or after `now`.
+
+        Raises
+        ------
+        InvalidInput
+            If `until_ns` lies before `now`.
+        StorageError
+            If a commit fails; what was to follow it has not been done.
+        """
+        if until_ns < self.now:
+            raise InvalidInput(f"a meter that has lived to {self.now} ns cannot go back to {until_ns} ns")
+        meter, relay, metrology = self._meter, self._relay, self._metrology
+        if load is not self._load:
+            self._load = load
+            self._handle(QuantitiesMeasured(load.quantities(relay.closed)))
+        while self.now < until_ns:
+            deadline_ns = meter.next_deadline()
+            stop_ns = (
+                until_ns if deadline_ns is None or deadline_ns >= until_ns else max(deadline_ns, self.now)
+            )
+            if relay.closed:
+                enough_ns = metrology.time_to(meter.energy_horizon(), load.connected)
+                if enough_ns is not None and self.now + enough_ns < stop_ns:
+                    stop_ns = self.now + enough_ns
+                self._meter_step(load, stop_ns)
+            else:
+                self._supply_off_ns += stop_ns - self.now
+                self.now = stop_ns
+            if deadline_ns is not None and deadline_ns <= self.now:
+                self._handle(DeadlineReached())
+
+    def take_sounds(self) -> list[tuple[int, Sound]]:
+        """Return the instants [ns] and sounds since the last call."""
+        sounds = list(self._sounds)
+        self._sounds.clear()
+        return sounds
+
+    def take_energy(self) -> EnergyBalance:
+        """Return where the load's energy went since the last call."""
+        now = EnergyBalance(
+            self._load_uw_ns,
+            self._metrology.below_threshold_uw_ns,
+            self._metered_quanta,
+            self.pulses,
+            self._supply_on_ns,
+            self._supply_off_ns,
+        )
+        before, self._told = self._told, now
+        return EnergyBalance(
+            now.load_uw_ns - before.load_uw_ns,
+            now.below_threshold_uw_ns - before.below_threshold_uw_ns,
+            now.metered_quanta - before.metered_quanta,
+            now.pulses - before.pulses,
+            now.supply_on_ns - before.supply_on_ns,
+            now.supply_off_ns - before.supply_off_ns,
+        )
+
+    def _meter_step(self, load: PhaseLoad, stop_ns: int) -> None:
+        duration_ns = stop_ns - self.now
+        line = load.connected
+        a, b, c = line.power_uw()
+        increment = self._metrology.step(line, duration_ns)
+        self._load_uw_ns += (abs(a) + abs(b) + abs(c)) * duration_ns
+        self._metered_quanta += increment.total_quanta
+        self._supply_on_ns += duration_ns
+        self.pulses += increment.pulses
+        self.now = stop_ns
+        self._handle(EnergyMeasured(increment))
+
+    def _handle(self, event: Event) -> TokenResult | None:
+        report = self._run(self._meter_handle(event))
+        return report.result if report else None
+
+    def _meter_handle(self, event: Event) -> list[Action]:
+        if self._failed:
+            raise StorageError(self._failed)
+        return self._meter.handle(event, self.now)
+
+    def _run(self, actions: list[Action]) -> Report | None:
+        """Do `actions` in their order; a commit that fails stops the meter before the next promise.
+
+        What the relay reports is heard once all of them are done, as it would be on a real board.
+        """
+        report: Report | None = None
+        contact_moved = False
+        for action in actions:
+            match action:
+                case Commit(record):
+                    try:
+                        self._memory.commit(record)
+                    except StorageError:
+                        self._failed = "the meter stopped because its memory failed"
+                        raise
+                case Show(screen):
+                    self.screen = screen
+                case SetLight(led, light):
+                    self.lights[led] = light
+                case PlaySound(sound):
+                    self._sounds.append((self.now, sound))
+                case SwitchLoad(closed):
+                    contact_moved = self._relay.drive(closed)
+                case Report():
+                    report = action
+        if contact_moved:
+            self._handle(ContactMoved(self._relay.closed))
+            if self._load is not None:
+                self._handle(QuantitiesMeasured(self._load.quantities(self._relay.closed)))
+        return report
