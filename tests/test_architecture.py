@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "joy311"
 
 WORDS = frozenset({"errors", "instant", "energy", "quantities"})
-VENDING_RULES = frozenset({"money", "tariff", "sale", "receipt"})
+VENDING_RULES = frozenset({"money", "receipt", "registration", "sale", "tariff"})
 """Modules of vending that decide; the others load, save, ask and show."""
 
 
@@ -67,7 +67,7 @@ ROOMS = {
         Room("fleet", (*_BELOW_WORLDS, "vending", "vending rules"), (("figures", ("matplotlib",)),)),
         Room(
             "workbench",
-            (*_BELOW_WORLDS, "vending", "vending rules"),
+            (*_BELOW_WORLDS, "vending", "vending rules", "fleet"),
             (
                 ("", ("nicegui",)),
                 ("figures", ("matplotlib",)),
@@ -78,7 +78,7 @@ ROOMS = {
         Room(
             "cli",
             (*_BELOW_WORLDS, "vending", "vending rules", "bench", "fleet", "workbench"),
-            (("", ("rich", "typer")),),
+            (("", ("rich", "typer")), ("pos", ("uvicorn",))),
         ),
     )
 }
