@@ -79,7 +79,7 @@ def test_metered_and_below_threshold_add_up_to_the_load_exactly(steps: list[tupl
     load_uw_ns = quanta = 0
     for amperes, duration in steps:
         phasors = line(amperes, amperes / 1000)
-        load_uw_ns += sum(phasors.power_uw()) * duration
+        load_uw_ns += sum(phasors.power_uw) * duration
         quanta += meter.step(phasors, duration).total_quanta
     numerator, denominator = meter.exact_uw_ns(quanta)
     assert numerator == (load_uw_ns - meter.below_threshold_uw_ns) * denominator

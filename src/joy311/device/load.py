@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from joy311.metrology import LinePhasors
 from joy311.quantities import LineQuantities
@@ -44,7 +45,7 @@ class PhaseLoad:
     def __post_init__(self) -> None:
         """Make both states of the line once."""
         object.__setattr__(self, "connected", LinePhasors(self.volts, self.amperes, self.power_factor))
-        object.__setattr__(self, "disconnected", LinePhasors(self.volts, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
+        object.__setattr__(self, "disconnected", _disconnected(self.volts))
 
     @classmethod
     def from_watts(
@@ -81,7 +82,7 @@ class PhaseLoad:
         """Return what a meter reads of the line, in its integers, with the switch `closed` or open."""
         line = self.connected if closed else self.disconnected
         (u1, u2, u3), (i1, i2, i3), (k1, k2, k3) = line.volts, line.amperes, line.power_factor
-        p1, p2, p3 = line.power_uw()
+        p1, p2, p3 = line.power_uw
         return LineQuantities(
             (round(u1 * 1000), round(u2 * 1000), round(u3 * 1000)),
             (round(i1 * 1000), round(i2 * 1000), round(i3 * 1000)),
@@ -89,3 +90,8 @@ class PhaseLoad:
             (round(k1 * 1000), round(k2 * 1000), round(k3 * 1000)),
             round(self.frequency_hz * 1000),
         )
+
+
+@lru_cache(maxsize=64)
+def _disconnected(volts: Triple) -> LinePhasors:
+    return LinePhasors(volts, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -179,7 +179,7 @@ class VirtualMeter:
     @property
     def credit_wh(self) -> int:
         """Credit left [Wh]."""
-        return self._meter.readout().credit_wh
+        return self._meter.credit_wh
 
     def readout(self) -> Readout:
         """Return the registers and states as a reader sees them."""
@@ -272,7 +272,7 @@ class VirtualMeter:
     def _meter_step(self, load: PhaseLoad, stop_ns: int) -> None:
         duration_ns = stop_ns - self.now
         line = load.connected
-        a, b, c = line.power_uw()
+        a, b, c = line.power_uw
         increment = self._metrology.step(line, duration_ns)
         self._load_uw_ns += (abs(a) + abs(b) + abs(c)) * duration_ns
         self._metered_quanta += increment.total_quanta

@@ -7,6 +7,7 @@ one record, written before the display shows the acceptance and before the switc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from joy311.energy import EnergyRegister
 from joy311.instant import SECOND_NS
@@ -135,6 +136,7 @@ class Meter:
         self._entry = TokenEntry()
         self._display = Display()
         self._quantities: LineQuantities | None = None
+        self._phase_icons: frozenset[Icon] = frozenset()
         self._screen: Screen | None = None
         self._lights: dict[Led, Light] = {}
         self._communication_until_ns: int | None = None
@@ -176,6 +178,11 @@ class Meter:
             power_failures=self._power_failures,
             committed_at_ns=now,
         )
+
+    @property
+    def credit_wh(self) -> int:
+        """Credit left [Wh]."""
+        return self._prepayment.credit_wh
 
     def readout(self) -> Readout:
         """Return the registers and states as a reader sees them."""
@@ -235,10 +242,11 @@ class Meter:
                     return []
                 return self._draw(advance_wh, now)
             case QuantitiesMeasured(quantities):
-                if quantities == self._quantities:
-                    return []
+                before = self._phase_icons
                 self._quantities = quantities
-                return self._refresh()
+                self._phase_icons = _phase_icons(quantities)
+                unseen = self._phase_icons == before and not self._display.shows_power
+                return [] if unseen else self._refresh()
             case KeyPressed(key):
                 return self._press(key, now)
             case TokenReceived(text):
@@ -403,19 +411,30 @@ class Meter:
         return actions
 
     def _icons(self) -> frozenset[Icon]:
-        icons = {Icon.PREPAYMENT}
-        icons.add(Icon.SUPPLY_ON if self._load_switch.contact_closed else Icon.SUPPLY_OFF)
-        if self._warning.state is not CreditState.GOOD:
-            icons.add(Icon.LOW_CREDIT)
-        if self._communication_until_ns is not None:
-            icons.add(Icon.COMMUNICATION)
-        if self._quantities is not None:
-            phases = (Icon.PHASE_L1, Icon.PHASE_L2, Icon.PHASE_L3)
-            for icon, voltage_mv, power_w in zip(
-                phases, self._quantities.voltage_mv, self._quantities.power_w, strict=True
-            ):
-                if voltage_mv >= PRESENT_MV:
-                    icons.add(icon)
-                if power_w < 0:
-                    icons.add(Icon.REVERSE)
-        return frozenset(icons)
+        return self._phase_icons | _state_icons(
+            self._load_switch.contact_closed,
+            self._warning.state is not CreditState.GOOD,
+            self._communication_until_ns is not None,
+        )
+
+
+@cache
+def _state_icons(contact_closed: bool, low_credit: bool, communicating: bool) -> frozenset[Icon]:
+    icons = {Icon.PREPAYMENT, Icon.SUPPLY_ON if contact_closed else Icon.SUPPLY_OFF}
+    if low_credit:
+        icons.add(Icon.LOW_CREDIT)
+    if communicating:
+        icons.add(Icon.COMMUNICATION)
+    return frozenset(icons)
+
+
+def _phase_icons(quantities: LineQuantities) -> frozenset[Icon]:
+    a, b, c = quantities.voltage_mv
+    reverse = min(quantities.power_w) < 0
+    return _icons_of_phases(a >= PRESENT_MV, b >= PRESENT_MV, c >= PRESENT_MV, reverse)
+
+
+@cache
+def _icons_of_phases(first: bool, second: bool, third: bool, reverse: bool) -> frozenset[Icon]:
+    flags = {Icon.PHASE_L1: first, Icon.PHASE_L2: second, Icon.PHASE_L3: third, Icon.REVERSE: reverse}
+    return frozenset(icon for icon, lit in flags.items() if lit)

@@ -132,6 +132,11 @@ class Display:
         self.until_ns: int | None = None
 
     @property
+    def shows_power(self) -> bool:
+        """Whether the power is what is shown between entries."""
+        return self._message is None and self._item is Item.POWER
+
+    @property
     def at_home(self) -> bool:
         """Whether the credit is what is shown between entries."""
         return self._message is None and self._item is Item.CREDIT

@@ -7,7 +7,7 @@ of 2**-32 Wh is carried to the next step. Cutting a step in two therefore change
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from joy311.energy import QUANTA_PER_WH, EnergyIncrement
 from joy311.errors import InvalidInput
@@ -45,9 +45,11 @@ class LinePhasors:
     volts: Triple
     amperes: Triple
     power_factor: Triple
+    power_uw: tuple[int, int, int] = field(init=False, repr=False, compare=False)
+    """Active powers, rounded to the nearest microwatt [uW]."""
 
     def __post_init__(self) -> None:
-        """Refuse values that no line can carry."""
+        """Refuse values that no line can carry, and round the powers once."""
         for name, values, low, high in (
             ("volts", self.volts, 0.0, _MAX_MAGNITUDE),
             ("amperes", self.amperes, 0.0, _MAX_MAGNITUDE),
@@ -56,11 +58,9 @@ class LinePhasors:
             a, b, c = values
             if not (low <= a <= high and low <= b <= high and low <= c <= high):
                 raise InvalidInput(f"{name} {values} must lie within {low:g} to {high:g}", field=name)
-
-    def power_uw(self) -> tuple[int, int, int]:
-        """Return the active powers, rounded to the nearest microwatt [uW]."""
         (u1, u2, u3), (i1, i2, i3), (k1, k2, k3) = self.volts, self.amperes, self.power_factor
-        return round(u1 * i1 * k1 * 1e6), round(u2 * i2 * k2 * 1e6), round(u3 * i3 * k3 * 1e6)
+        powers = round(u1 * i1 * k1 * 1e6), round(u2 * i2 * k2 * 1e6), round(u3 * i3 * k3 * 1e6)
+        object.__setattr__(self, "power_uw", powers)
 
 
 class PhasorMeter:
@@ -108,7 +108,7 @@ class PhasorMeter:
 
     def metered_uw(self, line: LinePhasors) -> tuple[int, int, int]:
         """Return the active powers that would be metered, zero for a phase below the thresholds [uW]."""
-        powers = line.power_uw()
+        powers = line.power_uw
         least_a, least_uw = self._creep_a, self._creep_uw
         (p1, p2, p3), (i1, i2, i3) = powers, line.amperes
         return (
@@ -135,7 +135,7 @@ class PhasorMeter:
         if duration_ns < 0:
             raise InvalidInput(f"a step of {duration_ns} ns cannot be metered; it must be 0 ns or longer")
         metered = self.metered_uw(line)
-        drawn = line.power_uw()
+        drawn = line.power_uw
         if drawn != metered:
             unmetered_uw = sum(abs(p) for p in drawn) - sum(abs(p) for p in metered)
             self._below_uw_ns += unmetered_uw * duration_ns

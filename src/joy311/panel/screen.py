@@ -13,6 +13,9 @@ POINT = 1 << 7
 """Bit of the decimal point behind a digit, above the seven segments of `glyphs.SEGMENTS`."""
 
 
+_PLAIN = frozenset(SEGMENTS) | {"."}
+
+
 class Icon(StrEnum):
     """A fixed symbol of the display that is either lit or not."""
 
@@ -58,8 +61,11 @@ class Screen:
 
     def __post_init__(self) -> None:
         """Refuse what the glass cannot show."""
-        _masks(self.text, DIGITS)
-        _masks(self.index, INDEX_DIGITS)
+        # Most screens are short and of plain characters; only the others are worth taking apart.
+        if len(self.text) > DIGITS or not _PLAIN.issuperset(self.text):
+            _masks(self.text, DIGITS)
+        if len(self.index) > INDEX_DIGITS or not _PLAIN.issuperset(self.index):
+            _masks(self.index, INDEX_DIGITS)
 
     def cells(self) -> tuple[int, ...]:
         """Return the eight masks of lit segments, left to right, `POINT` for a decimal point."""
