@@ -266,12 +266,12 @@ def sell(
     from joy311.vending.service import SaleRequest
 
     _check_columns(columns)
-    if request_id is None:
-        # Printed before the sale, so that a sale that is cut off can be repeated.
-        request_id = str(uuid4())
-        typer.echo(f"request id {request_id}", err=True)
     with _open_shop(data) as shop:
         tender_minor = shop.utility.currency.parse(amount)
+        if request_id is None:
+            # Printed before the sale, so that a sale that is cut off can be repeated.
+            request_id = str(uuid4())
+            typer.echo(f"request id {request_id}", err=True)
         sold = shop.sell(SaleRequest(request_id, meter, tender_minor), _now())
     _print_receipt(sold, columns, as_json)
 

@@ -430,7 +430,8 @@ class Shop:
         Refused
             ``RequestIdReused`` where the request id has another content; ``MSNOCheckDigit``,
             ``UnknownMeter``; ``AmountTooLow``, ``AmountTooHigh``, ``EnergyTooLow``, ``EnergyTooHigh``;
-            ``ClockWentBack``, ``TokenIdentifiersAhead``, ``TokenIdentifiersEnded``; and what the security module refuses.
+            ``ClockWentBack``, ``TokenIdentifiersAhead``, ``TokenIdentifiersEnded``; and what the security
+            module refuses.
         StorageError
             If database or security module fail. The outcome is then open: repeat the request.
         """

@@ -40,8 +40,6 @@ _log = logging.getLogger(__name__)
 PREFIX = "/api"
 """Where the application lives, so that it can share a port with pages."""
 
-OPENAPI_PATH = "/api/v1/openapi.json"
-
 LARGEST_BODY_BYTES = 16_384
 """Largest request body that is read."""
 
@@ -150,9 +148,9 @@ def create_api(shop: Shop, clock: Callable[[], int]) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="joy311 point of sale",
             version=__version__,
-            path="/v1",
+            path="/v1/openapi.json",
             # Pages for people would be loaded from other hosts.
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            render_plugins=[JsonRenderPlugin(path="/")],
         ),
         request_max_body_size=LARGEST_BODY_BYTES,
         state=State({"started": False}),
@@ -200,14 +198,16 @@ def _answer_validation(_: Request[Any, Any, State], error: ValidationException) 
     if isinstance(error.extra, list) and error.extra:
         first = error.extra[0]
         message, field = str(first.get("message", message)), first.get("key")
-    if field is None and (named := re.search(r"`\$?\.?(\w+)`", message)):
+    if field == "data" and (named := re.search(r"field `(\w+)`", message)):
+        # The body as a whole is at fault only where no field of it is.
         field = named.group(1)
     return Response(ErrorDocument("InvalidInput", message, field), status_code=400)
 
 
 def _answer_http(_: Request[Any, Any, State], error: HTTPException) -> Response[ErrorDocument]:
+    code = "InvalidInput" if error.status_code == 400 else type(error).__name__.removesuffix("Exception")
     return Response(
-        ErrorDocument(type(error).__name__.removesuffix("Exception"), error.detail),
+        ErrorDocument(code, error.detail),
         status_code=error.status_code,
         headers=error.headers,
     )
