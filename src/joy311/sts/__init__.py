@@ -31,10 +31,20 @@ from joy311.sts.currency_amount import (
     decode_currency_amount,
     encode_currency_amount,
 )
+from joy311.sts.key_change import (
+    KeyChange,
+    assemble_key_change,
+    key_change_sections,
+    key_change_tokens,
+    missing_sections,
+    plan_key_change,
+    section_number,
+)
 from joy311.sts.key_derivation import derive_decoder_key
 from joy311.sts.keys import DecoderKey, VendingKey
 from joy311.sts.layouts import LAYOUTS, Field, Layout
 from joy311.sts.meter_pan import MeterPAN
+from joy311.sts.meter_test import METER_TESTS, meter_test
 from joy311.sts.result import TokenResult, Undecodable
 from joy311.sts.token_codec import decode, encode, is_in_range
 from joy311.sts.token_id import (
@@ -77,6 +87,7 @@ __all__ = [
     "LARGEST_CURRENCY_AMOUNT",
     "LARGEST_TOKEN_ID",
     "LAYOUTS",
+    "METER_TESTS",
     "NEVER_EXPIRES",
     "BaseDate",
     "ClearCredit",
@@ -88,6 +99,7 @@ __all__ = [
     "FormatReason",
     "InitiateMeterTest",
     "KeyAttributes",
+    "KeyChange",
     "KeyChangeSection",
     "KeyDerivation",
     "KeyType",
@@ -114,6 +126,7 @@ __all__ = [
     "TransferCurrencyCredit",
     "Undecodable",
     "VendingKey",
+    "assemble_key_change",
     "carried_amount",
     "carried_currency_amount",
     "credit_permitted",
@@ -128,7 +141,13 @@ __all__ = [
     "is_in_range",
     "is_special_reserved",
     "key_change_permitted",
+    "key_change_sections",
+    "key_change_tokens",
+    "meter_test",
+    "missing_sections",
     "next_token_id",
+    "plan_key_change",
+    "section_number",
     "token_id_at",
     "token_id_instant",
 ]

@@ -57,12 +57,12 @@ _STANDARD_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """The verdict on twenty good digits that are no token for this key.
+    """The verdict on twenty good digits that are no token for this key, or on bad key change sections.
 
     Parameters
     ----------
     result : TokenResult
-        ``CRC_ERROR``, ``FUNCTION_ERROR`` or ``MFR_CODE_ERROR``.
+        ``CRC_ERROR``, ``FUNCTION_ERROR`` or ``MFR_CODE_ERROR``; for sections ``RANGE_ERROR``.
     """
 
     result: TokenResult
