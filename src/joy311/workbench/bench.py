@@ -1,0 +1,98 @@
+"""What stands on the bench: a meter and the demonstration's shop in one directory, made once and kept."""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from joy311.device import FileMemory, LatchingRelay, TwoSlotMemory, VirtualMeter
+from joy311.errors import StorageError
+from joy311.meter import FactoryData, MeterRecord
+from joy311.vending.demonstration import DemonstrationShop, load_demonstration
+from joy311.workbench.clock_file import ClockFile
+from joy311.workbench.counter import Counter
+from joy311.workbench.rig import Recording, Rig
+
+LOW_CREDIT_WH = (5_000, 2_000)
+"""The two levels at which the bench's meter warns [Wh]."""
+
+_PLACE, _METER, _CLOCK = "workbench", "meter.nvm", "clock.json"
+
+
+@dataclass(slots=True)
+class Bench:
+    """Meter, shop and all that they hold open.
+
+    Make one with `open` and `close` it.
+
+    Parameters
+    ----------
+    rig : Rig
+        The meter with its load and clock.
+    counter : Counter
+        The shop's till.
+    """
+
+    rig: Rig
+    counter: Counter
+    _demonstration: DemonstrationShop
+    _memory: TwoSlotMemory
+    _closed: bool = False
+
+    @classmethod
+    def open(cls, directory: Path, *, now_ns: int, recording: Recording | None = None) -> Bench:
+        """Return the bench in `directory`, a new one where there is none.
+
+        Parameters
+        ----------
+        directory : Path
+            The shop's directory; the meter lives in its folder ``workbench``.
+        now_ns : int
+            The world's time [ns since 1970 UTC]; the bench goes on from there, or from its own time where
+            that is later.
+        recording : Recording or None
+            The recorded household, if there is one.
+
+        Raises
+        ------
+        StorageError
+            If something in the directory is damaged, in use by another workbench, or the meter is not one
+            of this shop's.
+        """
+        place = directory / _PLACE
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Whoever holds the meter holds the bench: another process is turned away here.
+        memory = FileMemory(place / _METER)
+        clock = ClockFile(place / _CLOCK)
+        now_ns = max(now_ns, clock.now_ns)
+        demonstration = load_demonstration(directory, now_ns, random.SystemRandom())
+        meter = _meter(memory, demonstration, now_ns, LatchingRelay(clock.supply_on), place / _METER)
+        counter = Counter(demonstration.shop, demonstration.meter, demonstration.neighbour)
+        return cls(Rig(meter, clock, recording), counter, demonstration, memory)
+
+    def close(self) -> None:
+        """Switch everything off and keep it; closing twice is closing once."""
+        if self._closed:
+            return
+        self._closed = True
+        with ExitStack() as stack:
+            stack.callback(self._demonstration.close)
+            stack.callback(self._memory.close)
+            stack.callback(self.rig.close)
+
+
+def _meter(
+    memory: TwoSlotMemory, demonstration: DemonstrationShop, now_ns: int, relay: LatchingRelay, path: Path
+) -> VirtualMeter:
+    """Return the household's meter: a new one from the factory, or the one that `memory` remembers."""
+    factory = FactoryData(demonstration.attributes, demonstration.decoder_key(), LOW_CREDIT_WH)
+    record = memory.read()
+    if record is None:
+        return VirtualMeter.commission(memory, factory, now_ns, relay=relay)
+    if MeterRecord.from_bytes(record).factory != factory:
+        raise StorageError(
+            f"the meter in {path} is not a meter of the shop beside it: remove it for a new one"
+        )
+    return VirtualMeter.power_up(memory, now_ns, relay=relay)
