@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, func, select
-
 from joy311.errors import InvalidInput, Refused, StorageError
 from joy311.instant import MINUTE_NS, to_iso
 from joy311.sts import (
@@ -35,8 +33,8 @@ from joy311.vending.registration import (
 )
 from joy311.vending.sale import Quote, quote_flat
 from joy311.vending.security_module import CreditRequest, SecurityModule, VendingKeyAttributes
-from joy311.vending.store import registrations, sales, schema
-from joy311.vending.store.database import HEAD, Database
+from joy311.vending.store import registrations, sales
+from joy311.vending.store.database import HEAD, Database, Transaction
 from joy311.vending.tariff import FlatTariff
 from joy311.vending.verification import (
     NOT_SOLD_HERE,
@@ -232,7 +230,7 @@ class Shop:
         """
         with self._database.write() as connection:
             if customer_id is None:
-                customer_id = _free_customer_id(connection)
+                customer_id = registrations.free_customer_id(connection)
             customer = Customer(customer_id, name)
             if registrations.read_customer(connection, customer_id) is not None:
                 raise Refused("CustomerExists", f"there is a customer {customer_id} already")
@@ -531,7 +529,7 @@ class Shop:
         return NOT_SOLD_HERE
 
     def _decide(
-        self, connection: Connection, drn: str, tender_minor: int, now: int
+        self, connection: Transaction, drn: str, tender_minor: int, now: int
     ) -> tuple[RegisteredMeter, Quote, int]:
         """Return meter, quote and token identifier of a sale, or raise why there can be none."""
         meter = _known_meter(connection, drn)
@@ -565,34 +563,25 @@ class Shop:
         )
         return meter, quote, token_id
 
-    def _known_tariff(self, connection: Connection, name: str) -> FlatTariff:
+    def _known_tariff(self, connection: Transaction, name: str) -> FlatTariff:
         tariff = registrations.read_tariff(connection, name, self._utility.currency)
         if tariff is None:
             raise Refused("UnknownTariff", f"no tariff {name!r} is registered")
         return tariff
 
 
-def _known_meter(connection: Connection, drn: str) -> RegisteredMeter:
+def _known_meter(connection: Transaction, drn: str) -> RegisteredMeter:
     meter = registrations.read_meter(connection, drn)
     if meter is None:
         raise Refused("UnknownMeter", f"meter {drn} is not registered")
     return meter
 
 
-def _known_customer(connection: Connection, customer_id: str) -> Customer:
+def _known_customer(connection: Transaction, customer_id: str) -> Customer:
     customer = registrations.read_customer(connection, customer_id)
     if customer is None:
         raise Refused("UnknownCustomer", f"no customer {customer_id!r} is registered")
     return customer
-
-
-def _free_customer_id(connection: Connection) -> str:
-    number: int = connection.execute(select(func.count()).select_from(schema.customer)).scalar_one()
-    while True:
-        number += 1
-        customer_id = f"C{number:05d}"
-        if registrations.read_customer(connection, customer_id) is None:
-            return customer_id
 
 
 def _fingerprint(drn: str, tender_minor: int) -> str:

@@ -17,6 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from joy311.errors import StorageError
 
+Transaction = Connection
+"""An open transaction, as `Database.write` and `Database.read` give it and the store's statements take it."""
+
 FILE_NAME = "shop.sqlite3"
 
 BUSY_TIMEOUT_MS = 10_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from joy311.sts import BaseDate, EncryptionAlgorithm, KeyAttributes, KeyDerivation, KeyType, MeterPAN
 from joy311.vending.money import Currency, Rounding
@@ -81,6 +81,16 @@ def read_customer(connection: Connection, customer_id: str) -> Customer | None:
     table = schema.customer
     row = connection.execute(select(table).where(table.c.customer_id == customer_id)).one_or_none()
     return None if row is None else Customer(row.customer_id, row.name)
+
+
+def free_customer_id(connection: Connection) -> str:
+    """Return the first identifier of the form ``C00001``, from the count of customers on, that is free."""
+    number: int = connection.execute(select(func.count()).select_from(schema.customer)).scalar_one()
+    while True:
+        number += 1
+        customer_id = f"C{number:05d}"
+        if read_customer(connection, customer_id) is None:
+            return customer_id
 
 
 def insert_customer(connection: Connection, customer: Customer) -> None:
