@@ -201,6 +201,11 @@ class VirtualMeter:
         self._handle(PowerFailing())
         self._failed = "the meter has no supply"
 
+    def close(self) -> None:
+        """Give the memory back; whatever was not committed is lost, as in an unannounced power cut."""
+        self._failed = "the meter has no supply"
+        self._memory.close()
+
     def advance(self, load: PhaseLoad, until_ns: int) -> None:
         """Live until `until_ns` with `load` connected behind the switch.
 
