@@ -11,6 +11,8 @@ from joy311.instant import DAY_NS
 from joy311.sts.check_digit import is_decimal
 from joy311.sts.meter_pan import MeterPAN
 
+_TWO_DIGITS = tuple(f"{number:02d}" for number in range(100))
+
 NEVER_EXPIRES = 255
 """The key expiry number of a key without an end."""
 
@@ -38,7 +40,7 @@ class BaseDate(IntEnum):
     @property
     def two_digits(self) -> str:
         """The last two digits of the year, as key derivation takes them: ``93``, ``14``, ``35``."""
-        return f"{self % 100:02d}"
+        return _TWO_DIGITS[self % 100]
 
 
 _EPOCH_DAYS = {BaseDate.BDT_1993: 8401, BaseDate.BDT_2014: 16071, BaseDate.BDT_2035: 23741}
@@ -63,12 +65,12 @@ class EncryptionAlgorithm(IntEnum):
     @property
     def key_bytes(self) -> int:
         """The length of a decoder key [byte]: 8, or 16 for MISTY1."""
-        return 16 if self is EncryptionAlgorithm.MISTY1 else 8
+        return 16 if self == 11 else 8
 
     @property
     def two_digits(self) -> str:
         """The number as two digits: ``07``, ``09``, ``11``."""
-        return f"{self:02d}"
+        return _TWO_DIGITS[self]
 
 
 class KeyDerivation(IntEnum):

@@ -12,7 +12,27 @@ def _byte_remainder(value: int) -> int:
     return value
 
 
+def _advance(register: int) -> int:
+    return register >> 8 ^ _REMAINDERS[register & 0xFF]
+
+
 _REMAINDERS = tuple(map(_byte_remainder, range(256)))
+_INITIAL = 0xFFFF
+
+
+def _remainders_by_position() -> tuple[tuple[int, ...], ...]:
+    """Return what each byte adds to the register, for the first to the last of seven bytes."""
+    tables = [_REMAINDERS]
+    while len(tables) < _COVERED_BYTES:
+        tables.insert(0, tuple(map(_advance, tables[0])))
+    return tuple(tables)
+
+
+_COVERED_BYTES = 7
+_BY_POSITION = _remainders_by_position()
+
+# The checksum is linear, so the first two bytes may take the place of the register's initial ones.
+_INITIAL_BITS = _INITIAL << 8 * (_COVERED_BYTES - 2)
 
 
 def crc(data: bytes) -> int:
@@ -27,7 +47,7 @@ def crc(data: bytes) -> int:
 
     Source: IEC 62055-41:2018, 6.3.7
     """
-    register = 0xFFFF
+    register = _INITIAL
     for byte in data:
         register = register >> 8 ^ _REMAINDERS[(register ^ byte) & 0xFF]
     return (register & 0xFF) << 8 | register >> 8
@@ -50,5 +70,10 @@ def block_crc(token_class: int, block: int, *, currency: bool) -> int:
 
     Source: IEC 62055-41:2018, 6.3.7
     """
-    covered = (token_class << 48 | block >> 16).to_bytes(7, "big")
-    return crc(covered + b"\x01" if currency else covered)
+    t0, t1, t2, t3, t4, t5, t6 = _BY_POSITION
+    covered = (token_class << 48 | block >> 16) ^ _INITIAL_BITS
+    a, b, c, d, e, f, g = covered.to_bytes(_COVERED_BYTES, "big")
+    register = t0[a] ^ t1[b] ^ t2[c] ^ t3[d] ^ t4[e] ^ t5[f] ^ t6[g]
+    if currency:
+        register = _advance(register ^ 0x01)
+    return (register & 0xFF) << 8 | register >> 8

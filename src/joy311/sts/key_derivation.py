@@ -5,6 +5,7 @@ from __future__ import annotations
 from joy311.errors import InvalidInput
 from joy311.sts.attributes import KeyAttributes, KeyDerivation, KeyType
 from joy311.sts.keys import DecoderKey, VendingKey
+from joy311.sts.secret import Secret
 
 _BLOCK_BYTES = 8
 
@@ -30,7 +31,7 @@ def derive_decoder_key(vending_key: VendingKey, attributes: KeyAttributes) -> De
         key = _derive_by_des(vending_key, attributes)
     else:
         key = _derive_by_hmac(vending_key, attributes)
-    return DecoderKey.from_bytes(key, attributes.encryption_algorithm)
+    return DecoderKey(Secret(key), attributes.encryption_algorithm)
 
 
 def pan_block(attributes: KeyAttributes) -> int:
@@ -63,11 +64,11 @@ def data_block(attributes: KeyAttributes) -> bytes:
     Source: IEC 62055-41:2018, 6.5.3
     """
     algorithm = attributes.encryption_algorithm
-    fields = (
-        f"\4\x0204\2{attributes.base_date.two_digits}\2{algorithm.two_digits}\2{attributes.tariff_index}\0"
-        f"\4\6{attributes.supply_group_code}\1{attributes.key_type:d}\1{attributes.key_revision:d}"
-        f"\x12{attributes.meter_pan.digits}"
+    numbers = (
+        f"\4\x0204\2{attributes.base_date.two_digits}\2{algorithm.two_digits}\2{attributes.tariff_index}"
     )
+    group = f"\4\6{attributes.supply_group_code}\1{attributes.key_type:d}\1{attributes.key_revision:d}"
+    fields = f"{numbers}\0{group}\x12{attributes.meter_pan.digits}"
     return fields.encode("ascii") + (algorithm.key_bytes * 8).to_bytes(4, "big")
 
 

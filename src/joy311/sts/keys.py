@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _DERIVATION_BY_LENGTH = {8: KeyDerivation.DKGA02, 20: KeyDerivation.DKGA04}
+_STA = EncryptionAlgorithm.STA
 _ZERO_BLOCK = bytes(8)
 _HMAC_BLOCK = 64
 _INNER_PAD = bytes(value ^ 0x36 for value in range(256))
@@ -131,13 +132,13 @@ class DecoderKey:
     def encrypt(self, block: int) -> int:
         """Return the 64-bit `block` encrypted."""
         key = int.from_bytes(self._secret.reveal(), "big")
-        if self.encryption_algorithm is EncryptionAlgorithm.STA:
+        if self.encryption_algorithm is _STA:
             return sta.encrypt(key, block)
         return misty1.encrypt(key, block)
 
     def decrypt(self, block: int) -> int:
         """Return the 64-bit `block` decrypted."""
         key = int.from_bytes(self._secret.reveal(), "big")
-        if self.encryption_algorithm is EncryptionAlgorithm.STA:
+        if self.encryption_algorithm is _STA:
             return sta.decrypt(key, block)
         return misty1.decrypt(key, block)

@@ -38,8 +38,7 @@ _S9_DIGITS = (
 )
 S9 = tuple(int(_S9_DIGITS[start : start + 3], 16) for start in range(0, len(_S9_DIGITS), 3))
 
-_WORDS_4 = Struct(">4H")
-_WORDS_8 = Struct(">8H")
+_KEY_WORDS = Struct(">8H")
 
 
 def encrypt(key: int, block: int) -> int:
@@ -49,7 +48,7 @@ def encrypt(key: int, block: int) -> int:
     """
     before, after = _inner_tables()
     (k0, k1, k2, k3, k4, k5, k6, k7), (m0, m1, m2, m3, m4, m5, m6, m7) = _key_words(key)
-    a, b, c, d = _WORDS_4.unpack(block.to_bytes(8, "big"))
+    a, b, c, d = block >> 48, block >> 32 & 0xFFFF, block >> 16 & 0xFFFF, block & 0xFFFF
     # Four times four lines of FL on both halves and eight of FO across and back, written out, as a loop
     # takes twice the time.
     b ^= a & k0
@@ -114,7 +113,7 @@ def decrypt(key: int, block: int) -> int:
     """
     before, after = _inner_tables()
     (k0, k1, k2, k3, k4, k5, k6, k7), (m0, m1, m2, m3, m4, m5, m6, m7) = _key_words(key)
-    c, d, a, b = _WORDS_4.unpack(block.to_bytes(8, "big"))
+    c, d, a, b = block >> 48, block >> 32 & 0xFFFF, block >> 16 & 0xFFFF, block & 0xFFFF
     c ^= d | k0
     d ^= c & m6
     a ^= b | m2
@@ -173,7 +172,7 @@ def decrypt(key: int, block: int) -> int:
 def _key_words(key: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the eight words of the 128-bit `key`, and those that FI makes of each and its neighbour."""
     before, after = _inner_tables()
-    words = _WORDS_8.unpack(key.to_bytes(16, "big"))
+    words = _KEY_WORDS.unpack(key.to_bytes(16, "big"))
     k0, k1, k2, k3, k4, k5, k6, k7 = words
     return words, (
         after[before[k0] ^ k1],

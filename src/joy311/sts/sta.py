@@ -50,7 +50,7 @@ def decrypt(key: int, block: int) -> int:
     return _move(after, _run(rows, key, -1, _move(before, block)))
 
 
-def fuse(zero: Table, one: Table, permutation: Table, key_bit: int) -> Rows:
+def _fuse(zero: Table, one: Table, permutation: Table, key_bit: int) -> Rows:
     """Return the look-ups of one round: nibbles through `zero` or `one`, then bits through `permutation`.
 
     Parameters
@@ -88,19 +88,19 @@ def _invert(table: Table) -> Table:
 
 @cache
 def _encryption_rows() -> Rows:
-    return fuse(SUBSTITUTION_1, SUBSTITUTION_2, PERMUTATION, 3)
+    return _fuse(SUBSTITUTION_1, SUBSTITUTION_2, PERMUTATION, 3)
 
 
 @cache
 def _decryption_rows() -> tuple[tuple[Table, ...], Rows, tuple[Table, ...]]:
     backwards = _invert(PERMUTATION)
-    rows = fuse(_invert(SUBSTITUTION_2), _invert(SUBSTITUTION_1), backwards, 0)
+    rows = _fuse(_invert(SUBSTITUTION_2), _invert(SUBSTITUTION_1), backwards, 0)
     return _movers(backwards), rows, _movers(PERMUTATION)
 
 
 def _movers(permutation: Table) -> tuple[Table, ...]:
     untouched = tuple(range(16))
-    return tuple(row[0] for row in fuse(untouched, untouched, permutation, 0))
+    return tuple(row[0] for row in _fuse(untouched, untouched, permutation, 0))
 
 
 def _encryption_key(key: int) -> int:
