@@ -111,8 +111,6 @@ def encode_block(token: Token, key_bits: int) -> tuple[int, Layout]:
 def decode_block(token_class: int, block: int, key_bits: int) -> Token | Undecodable:
     """Return what a decrypted 64-bit `block` of `token_class` says; see `decode`."""
     subclass = block >> SUBCLASS_SHIFT
-    if token_class == 3:
-        return Undecodable(TokenResult.FUNCTION_ERROR)
     currency = token_class == 0 and subclass in CURRENCY_SUBCLASSES
     if block & CRC_MASK != block_crc(token_class, block, currency=currency):
         return Undecodable(TokenResult.CRC_ERROR)
