@@ -13,8 +13,19 @@ from pathlib import Path
 from typing import Self
 
 from joy311.errors import InvalidInput, Refused
-from joy311.sts import KeyAttributes, KeyType, Token20, TransferCredit, VendingKey, derive_decoder_key, encode
-from joy311.sts.token_id import is_expired
+from joy311.sts import (
+    LARGEST_AMOUNT,
+    LARGEST_TOKEN_ID,
+    KeyAttributes,
+    KeyType,
+    Token20,
+    TransferCredit,
+    VendingKey,
+    derive_decoder_key,
+    encode,
+    is_expired,
+    is_in_range,
+)
 from joy311.vending.security_module.journal import DiskFile, Journal, JournalFile
 from joy311.vending.security_module.key_file import read_keys, write_keys
 from joy311.vending.security_module.protocol import (
@@ -126,7 +137,6 @@ class SoftwareSecurityModule:
 
     def check_credit_token(self, request: CreditRequest) -> None:
         """Raise what `issue_credit_token` would raise for `request`; issue and change nothing."""
-        _credit(request, random=0)
         self._key_for(request)
 
     def issue_credit_token(self, request_id: str, request: CreditRequest) -> IssuedToken:
@@ -160,6 +170,12 @@ class SoftwareSecurityModule:
 
     def _key_for(self, request: CreditRequest) -> VendingKey:
         """Return the vending key that may make `request`."""
+        if not is_in_range(_credit(request, random=0)):
+            raise InvalidInput(
+                f"no token carries service {request.service}, token identifier {request.token_id} and "
+                f"{request.units} units: at most 3, {LARGEST_TOKEN_ID} and {LARGEST_AMOUNT}",
+                field="units",
+            )
         attributes = request.attributes
         if attributes.key_type is KeyType.DDTK:
             raise Refused("DDTKCredit", "key type 1 (DDTK) is a default key: it never makes credit tokens")
