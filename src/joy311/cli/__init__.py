@@ -8,12 +8,11 @@ Commands raise `joy311.errors`; `joy311.cli.failures` turns them into one line a
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
+from joy311.cli import demo, pos, workbench
 from joy311.cli.failures import CommandGroup
 
 app = typer.Typer(
@@ -44,11 +43,6 @@ def joy311(
     """Run the JOY311 prepaid electricity meter and its point of sale."""
 
 
-for _name in ("workbench", "demo", "pos"):
-    if find_spec(f"{__name__}.{_name}") is None:
-        continue
-    _module = import_module(f"{__name__}.{_name}")
-    if hasattr(_module, _name):
-        app.command(_name)(getattr(_module, _name))
-    else:
-        app.add_typer(_module.app, name=_name)
+app.command("workbench")(workbench.workbench)
+app.command("demo")(demo.demo)
+app.add_typer(pos.app, name="pos")
