@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import Engine, event
+
 from joy311.instant import from_iso
 from joy311.vending.demonstration import DemonstrationShop, load_demonstration
 from joy311.vending.security_module import DiskFile
@@ -87,6 +89,25 @@ class MortalFile:
 
     def close(self) -> None:
         self._disk.close()
+
+
+@contextmanager
+def mortal_databases(steps: Steps) -> Iterator[None]:
+    """Make every statement and every commit of every database a step at which to die."""
+
+    def die_before_statement(*_: object) -> None:
+        steps.take("statement")
+
+    def die_before_commit(*_: object) -> None:
+        steps.take("commit")
+
+    event.listen(Engine, "before_cursor_execute", die_before_statement)
+    event.listen(Engine, "commit", die_before_commit)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", die_before_statement)
+        event.remove(Engine, "commit", die_before_commit)
 
 
 @contextmanager

@@ -140,6 +140,7 @@ def _init_shop(directory: Path, wanted: dict[str, Any], tax_reference: str, as_j
         encryption_algorithm=EncryptionAlgorithm.MISTY1,
         key_expiry=255,
     )
+    named = Utility(wanted["utility"], money, tax_reference)
     if Shop.exists(directory):
         raise InvalidInput(f"there is a shop in {directory} already", field="data")
     random_source = SystemRandom()
@@ -147,9 +148,7 @@ def _init_shop(directory: Path, wanted: dict[str, Any], tax_reference: str, as_j
         closing(
             SoftwareSecurityModule.open(_module_directory(directory), random_source=random_source)
         ) as module,
-        Shop.create(
-            directory, utility=Utility(wanted["utility"], money, tax_reference), security_module=module
-        ) as shop,
+        Shop.create(directory, utility=named, security_module=module) as shop,
     ):
         check_value = module.load_vending_key(group, VendingKey.from_bytes(random_source.randbytes(20)))
         shop.add_supply_group(group)

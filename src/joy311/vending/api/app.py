@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, JSONBody
 
 from joy311 import __version__
 from joy311.errors import InvalidInput, Joy311Error, Refused, StorageError
@@ -98,22 +98,22 @@ def create_api(shop: Shop, clock: Callable[[], int]) -> Litestar:
         return HealthDocument("ok", shop.utility.name, shop.utility.currency.code)
 
     @get("/v1/meters/{drn:str}", responses=_only(400, 404, 503), sync_to_thread=True)
-    def get_meter(drn: str) -> MeterDocument:
+    def get_meter(drn: FromPath[str]) -> MeterDocument:
         """Return a registered meter."""
         return meter_document(shop.meter(drn))
 
     @post("/v1/quotes", status_code=200, responses=_only(400, 404, 409, 422, 429, 503), sync_to_thread=True)
-    def post_quote(data: QuoteRequest) -> QuoteDocument:
+    def post_quote(data: JSONBody[QuoteRequest]) -> QuoteDocument:
         """Return what a payment would buy now; nothing changes."""
         quote = shop.quote(data.meter, shop.utility.currency.parse(data.amount), clock())
         return quote_document(shop.meter(data.meter).drn, quote)
 
     @post("/v1/sales", responses=_only(400, 404, 409, 422, 429, 500, 503), sync_to_thread=True)
     def post_sale(
-        data: SaleBody,
+        data: JSONBody[SaleBody],
         idempotency_key: Annotated[
             str | None,
-            Parameter(header="Idempotency-Key", description="The request id, where the body has none"),
+            HeaderParameter(name="Idempotency-Key", description="The request id, where the body has none"),
         ] = None,
     ) -> ReceiptDocument:
         """Sell; the same request id and body always get the same receipt."""
@@ -125,12 +125,12 @@ def create_api(shop: Shop, clock: Callable[[], int]) -> Litestar:
         return receipt_document(shop.sell(request, clock()))
 
     @get("/v1/sales/{request_id:str}", responses=_only(400, 404, 409, 503), sync_to_thread=True)
-    def get_sale(request_id: str) -> ReceiptDocument:
+    def get_sale(request_id: FromPath[str]) -> ReceiptDocument:
         """Return the receipt of a request whose answer was lost."""
         return receipt_document(shop.receipt(request_id))
 
     @post("/v1/tokens/verify", status_code=200, responses=_only(400, 404, 503), sync_to_thread=True)
-    def post_verify(data: VerifyRequest) -> VerificationDocument:
+    def post_verify(data: JSONBody[VerifyRequest]) -> VerificationDocument:
         """Say what the shop's records know of a token; a text that is no token is an answer, not an error."""
         return verification_document(shop.verify(data.meter, data.token))
 
@@ -143,6 +143,7 @@ def create_api(shop: Shop, clock: Callable[[], int]) -> Litestar:
             Joy311Error: _answer_error,
             ValidationException: _answer_validation,
             HTTPException: _answer_http,
+            RecursionError: _answer_depth,
             Exception: _answer_fault,
         },
         openapi_config=OpenAPIConfig(
@@ -211,6 +212,11 @@ def _answer_http(_: Request[Any, Any, State], error: HTTPException) -> Response[
         status_code=error.status_code,
         headers=error.headers,
     )
+
+
+def _answer_depth(_: Request[Any, Any, State], __: RecursionError) -> Response[ErrorDocument]:
+    # Only the reading of a body recurses as deep as a caller wants.
+    return Response(ErrorDocument("InvalidInput", "the body is nested too deeply"), status_code=400)
 
 
 def _answer_fault(_: Request[Any, Any, State], error: Exception) -> Response[ErrorDocument]:

@@ -1,0 +1,136 @@
+"""The database: migrations run when asked for, both ways, and never by themselves."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from random import Random
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from joy311.errors import StorageError
+from joy311.vending.demonstration import UTILITY
+from joy311.vending.security_module import SoftwareSecurityModule
+from joy311.vending.service import Shop
+from joy311.vending.store import schema
+from joy311.vending.store.database import BASE, FILE_NAME, Database
+from tests.vending.shops import demonstration
+
+
+def tables(directory: Path) -> set[str]:
+    with sqlite3.connect(directory / FILE_NAME) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    database.migrate()
+    with database.read() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), schema.metadata)
+    assert differences == []
+    assert set(schema.metadata.tables) | {"alembic_version"} == tables(tmp_path)
+    database.close()
+
+
+def test_the_migrations_go_down_and_up_again(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    database.migrate()
+    database.migrate(BASE)
+    assert tables(tmp_path) == {"alembic_version"}
+    database.migrate()
+    database.migrate()
+    database.require_newest()
+    assert "sale" in tables(tmp_path)
+    database.close()
+
+
+def test_opening_a_shop_never_migrates_it(tmp_path: Path) -> None:
+    with demonstration(tmp_path) as demo:
+        module = demo.security_module
+        Shop.upgrade(tmp_path, BASE)
+        with pytest.raises(StorageError, match="upgrade"):
+            Shop.open(tmp_path, security_module=module)
+        assert tables(tmp_path) == {"alembic_version"}
+        Shop.upgrade(tmp_path)
+        with pytest.raises(StorageError, match="never finished"):
+            Shop.open(tmp_path, security_module=module)
+        assert not Shop.exists(tmp_path)
+
+
+def test_there_is_no_shop_where_there_is_no_file(tmp_path: Path) -> None:
+    assert not Shop.exists(tmp_path / "nowhere")
+    with pytest.raises(StorageError, match="no shop"):
+        Shop.upgrade(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_of_a_newer_program_are_left_alone(tmp_path: Path) -> None:
+    with demonstration(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    for act in (Shop.exists, Shop.upgrade):
+        with pytest.raises(StorageError, match="9999"):
+            act(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("not a database, but long enough to be looked at " * 100)
+    with pytest.raises(StorageError, match="not a database"):
+        Shop.exists(tmp_path)
+
+
+def test_money_is_committed_durably_and_foreign_keys_hold(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    database.migrate()
+    with database.read() as connection:
+        settings = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+    with pytest.raises(StorageError, match="FOREIGN KEY"), database.write() as connection:
+        connection.execute(schema.token_series.insert().values(meter="1", base_date=2014, last_token_id=1))
+    database.close()
+    assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_writer_takes_its_lock_at_once_and_a_reader_takes_none(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    database.migrate()
+    with database.read() as reader:
+        reader.execute(text("SELECT count(*) FROM sale"))
+        with database.write() as writer:
+            writer.execute(schema.customer.insert().values(customer_id="C1", name="One"))
+        assert reader.execute(text("SELECT count(*) FROM customer")).scalar_one() == 0
+    other = sqlite3.connect(tmp_path / FILE_NAME, timeout=0, isolation_level=None)
+    with database.write(), pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    other.close()
+    database.close()
+
+
+def test_a_shop_is_made_once(tmp_path: Path) -> None:
+    module = SoftwareSecurityModule.open(tmp_path / "module", random_source=Random(1))
+    Shop.create(tmp_path, utility=UTILITY, security_module=module).close()
+    with pytest.raises(ValueError, match="already"):
+        Shop.create(tmp_path, utility=UTILITY, security_module=module)
+    module.close()
+
+
+def test_the_newest_sale_and_a_token_are_found_by_an_index(tmp_path: Path) -> None:
+    with demonstration(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        for query in (
+            "SELECT max(reserved_at) FROM sale",
+            "SELECT * FROM sale WHERE token = 'x'",
+            "SELECT * FROM sale WHERE request_id = 'x'",
+            "SELECT * FROM sale WHERE meter = 'x' ORDER BY base_date DESC, token_id DESC LIMIT 1",
+        ):
+            plan = " ".join(row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+            assert "USING" in plan, (query, plan)
+            assert "TEMP B-TREE" not in plan, (query, plan)

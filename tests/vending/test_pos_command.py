@@ -1,0 +1,193 @@
+"""``joy311 pos``: the till on the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from joy311.cli import app
+
+HOUSEHOLD = "00311000012"
+NEIGHBOUR = "00311000020"
+OWN_SHOP = (
+    "--utility", "Island Grid", "--currency", "EUR", "--decimals", "2", "--supply-group", "123456",
+    "--tariff", "Flat", "--price", "0.2345", "--tax-name", "VAT", "--tax-rate", "19",
+    "--tax-basis", "inclusive", "--rounding", "half up", "--minimum", "1", "--maximum", "300",
+)  # fmt: skip
+
+
+class Till:
+    """Runs commands on one data directory."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+
+    def run(self, command: str, *arguments: str) -> Result:
+        return CliRunner().invoke(app, ["pos", command, *arguments], env={"JOY311_DATA": str(self.data)})
+
+    def json(self, command: str, *arguments: str) -> Any:
+        result = self.run(command, *arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+
+@pytest.fixture
+def till(tmp_path: Path) -> Till:
+    till = Till(tmp_path / "data")
+    assert till.run("init", "--demonstration").exit_code == 0
+    return till
+
+
+def one_line(result: Result, code: int) -> str:
+    """Check that `result` failed with one line and nothing else, and return the line."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("request id ")]
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+def test_a_sale_prints_a_receipt_and_the_id_to_repeat_it_by(till: Till) -> None:
+    sold = till.run("sell", "--meter", HOUSEHOLD, "--amount", "500.00")
+    assert sold.exit_code == 0
+    assert re.search(r"(\d{4} ){4}\d{4}", sold.stdout)
+    named = re.fullmatch(r"request id (\S+)\n", sold.stderr)
+    assert named is not None
+    request_id = named.group(1)
+    again = till.run("sell", "--meter", HOUSEHOLD, "--amount", "500.00", "--request-id", request_id)
+    assert (again.stdout, again.stderr) == (sold.stdout, "")
+    assert till.run("receipt", "--request-id", request_id).stdout == sold.stdout
+    assert till.run("receipt", "--meter", HOUSEHOLD).stdout == sold.stdout
+    wide = till.run("receipt", "--meter", HOUSEHOLD, "--columns", "48")
+    assert max(map(len, wide.stdout.splitlines())) == 48
+
+
+def test_json_is_one_document_that_sums_up(till: Till) -> None:
+    quote = till.json("quote", "--meter", HOUSEHOLD, "--amount", "500.00")
+    sale = till.json("sell", "--meter", HOUSEHOLD, "--amount", "500.00", "--request-id", "r1")
+    assert quote.items() <= sale.items()
+    assert sum(line["amount_minor"] for line in sale["lines"]) == sale["tender_minor"] == 50_000
+    assert re.fullmatch(r"\d{20}", sale["token"])
+
+
+def test_a_shop_of_ones_own_sells(tmp_path: Path) -> None:
+    till = Till(tmp_path / "own")
+    made = till.json("init", *OWN_SHOP)
+    assert re.fullmatch(r"[0-9A-F]{6}", made["key_check_value"])
+    customer = till.json("add-customer", "Ines")
+    till.json(
+        "add-meter",
+        "12345678903",
+        "--customer",
+        customer["customer_id"],
+        "--tariff",
+        "Flat",
+        "--tariff-index",
+        "07",
+    )
+    sale = till.json("sell", "--meter", "12345678903", "--amount", "20", "--request-id", "r1")
+    # 85.3 kWh x 0.2345 = 20.00285, half up 20.00, of which 19/119 = 3.19 is tax; nothing is left.
+    assert (sale["energy_wh"], sale["tax_minor"], sale["carry_minor"]) == (85_300, 319, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--meter", HOUSEHOLD, "--amount", "1e3"), "1e3"),
+        (("--meter", HOUSEHOLD, "--amount", "0"), "not above zero"),
+        (("--meter", HOUSEHOLD, "--amount", "10.001"), "10.001"),
+        (("--meter", "12", "--amount", "500"), "'12'"),
+        (("--meter", HOUSEHOLD, "--amount", "500", "--request-id", "a b"), "request_id"),
+        (("--meter", HOUSEHOLD, "--amount", "500", "--columns", "40"), "40"),
+    ],
+)
+def test_bad_input_ends_with_two_and_one_line_and_changes_nothing(
+    till: Till, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in one_line(till.run("sell", *arguments), 2)
+    assert one_line(till.run("receipt", "--meter", HOUSEHOLD), 1).endswith("has not bought yet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--meter", "00311000038", "--amount", "500"), "00311000038 is not registered"),
+        (("--meter", "00311000013", "--amount", "500"), "check digit"),
+        (("--meter", HOUSEHOLD, "--amount", "9.99"), "9.99 KES is below the least payment of 10.00"),
+        (("--meter", HOUSEHOLD, "--amount", "40000.01"), "40000.00"),
+    ],
+)
+def test_a_refusal_ends_with_one_and_one_line_and_changes_nothing(
+    till: Till, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in one_line(till.run("sell", *arguments), 1)
+    assert one_line(till.run("receipt", "--meter", HOUSEHOLD), 1).endswith("has not bought yet")
+
+
+def test_a_request_id_with_another_amount_is_refused(till: Till) -> None:
+    till.json("sell", "--meter", HOUSEHOLD, "--amount", "500", "--request-id", "r1")
+    assert "r1" in one_line(
+        till.run("sell", "--meter", HOUSEHOLD, "--amount", "600", "--request-id", "r1"), 1
+    )
+
+
+def test_verify_ends_with_zero_only_for_the_meters_own_token(till: Till) -> None:
+    token = till.json("sell", "--meter", HOUSEHOLD, "--amount", "500", "--request-id", "r1")["token"]
+    mine = till.run("verify", "--meter", HOUSEHOLD, "--token", token)
+    assert (mine.exit_code, mine.stdout.split(":")[0]) == (0, "Accept")
+    other = till.run("verify", "--meter", NEIGHBOUR, "--token", token)
+    assert (other.exit_code, other.stdout.split(":")[0]) == (1, "CRCError")
+    short = till.run("verify", "--meter", HOUSEHOLD, "--token", token[:19])
+    assert (short.exit_code, short.stdout.split(":")[0]) == (1, "FormatError")
+
+
+def test_without_a_shop_every_command_says_how_to_make_one(tmp_path: Path) -> None:
+    till = Till(tmp_path / "nothing")
+    for command in (
+        ("sell", "--meter", HOUSEHOLD, "--amount", "5"),
+        ("receipt", "--meter", HOUSEHOLD),
+        ("add-customer", "Somebody"),
+        ("serve",),
+    ):
+        assert "pos init" in one_line(till.run(*command), 1)
+    assert not till.data.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--price", "-1", "price"),
+        ("--price", "0", "price"),
+        ("--tax-basis", "maybe", "inclusive, exclusive"),
+        ("--rounding", "up and down", "half up"),
+        ("--currency", "euro", "euro"),
+        ("--supply-group", "12345", "supply group"),
+        ("--maximum", "0.5", "minor units"),
+        ("--utility", "", "utility"),
+    ],
+)
+def test_a_shop_with_a_bad_value_is_not_made(tmp_path: Path, option: str, value: str, words: str) -> None:
+    till = Till(tmp_path / "own")
+    arguments = list(OWN_SHOP)
+    arguments[arguments.index(option) + 1] = value
+    assert words in one_line(till.run("init", *arguments), 2)
+    assert not till.data.exists()
+
+
+def test_a_shop_needs_every_value_that_matters(tmp_path: Path) -> None:
+    till = Till(tmp_path / "own")
+    assert "--price" in one_line(till.run("init", "--utility", "Island Grid"), 2)
+
+
+def test_a_second_shop_in_the_same_place_is_refused(till: Till) -> None:
+    assert "already" in one_line(till.run("init", *OWN_SHOP), 2)
+    assert till.run("init", "--demonstration").exit_code == 0
+
+
+def test_upgrade_leaves_newest_tables_as_they_are(till: Till) -> None:
+    assert till.run("upgrade").exit_code == 0
