@@ -48,7 +48,7 @@ APPLIANCES: dict[str, Appliance] = {
         Appliance("oven", "Oven", 2400, (3,)),
         Appliance("geyser", "Geyser", 3000, (3,)),
         Appliance("heater", "Heater", 1500, (1,)),
-        Appliance("pump", "Water pump", 5500, (1, 2, 3), 0.85),
+        Appliance("pump", "Water pump", 5400, (1, 2, 3), 0.85),
     )
 }
 """The appliances of the bench, by name."""

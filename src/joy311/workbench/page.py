@@ -393,6 +393,8 @@ def _build_chart(rig: Rig) -> None:
 
 
 def _build_shop(rig: Rig, counter: Counter, face: _Face) -> None:
+    shown: str | None = None
+
     def quoted() -> None:
         try:
             quote = counter.quote(amount.value or "", rig.now_ns)
@@ -420,7 +422,12 @@ def _build_shop(rig: Rig, counter: Counter, face: _Face) -> None:
         ui.timer(SELL_PAUSE_S, sell_button.enable, once=True)
 
     def show_receipt() -> None:
+        nonlocal shown
         receipt = counter.last_receipt()
+        number = "" if receipt is None else receipt.receipt_number
+        if number == shown:
+            return
+        shown = number
         type_row.set_visibility(receipt is not None)
         if receipt is None:
             paper.set_content('<p class="joy-quiet">No sale yet. Sell, and the receipt comes out here.</p>')
@@ -487,6 +494,8 @@ def _build_shop(rig: Rig, counter: Counter, face: _Face) -> None:
                     )
     show_receipt()
     quoted()
+    # A sale through the API, another page or the command line comes out of this printer too.
+    ui.timer(CHART_S, show_receipt)
 
 
 def _build_log(rig: Rig) -> None:

@@ -1,0 +1,257 @@
+"""The page in a real browser: what a person sees, clicks and types."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.workbench.running import STARTS_S, Workbench, running
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WAIT_MS = STARTS_S * 1000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    assert path, "these tests drive Debian's chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def workbench(tmp_path: Path) -> Iterator[Workbench]:
+    """A bench that is new: no credit, no sale."""
+    with running(tmp_path) as workbench:
+        yield workbench
+
+
+@pytest.fixture(scope="module")
+def used_workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """A bench on which other tests have been."""
+    with running(tmp_path_factory.mktemp("bench")) as workbench:
+        yield workbench
+
+
+class Visit:
+    """A page that notes where its requests went and what went wrong in it."""
+
+    def __init__(self, browser: Browser, url: str, width: int = 1440, height: int = 900) -> None:
+        self.page: Page = browser.new_page(viewport={"width": width, "height": height})
+        self.hosts: set[str | None] = set()
+        self.faults: list[str] = []
+        self.page.set_default_timeout(WAIT_MS)
+        self.page.on("request", lambda request: self._note(request.url))
+        self.page.on("websocket", lambda websocket: self._note(websocket.url))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        self.page.goto(url)
+        expect(self.lcd).to_have_attribute("data-lcd-text", re.compile(r"\d"), timeout=WAIT_MS)
+
+    def _note(self, url: str) -> None:
+        if urlsplit(url).scheme not in ("data", "blob"):
+            self.hosts.add(urlsplit(url).hostname)
+
+    @property
+    def lcd(self) -> Locator:
+        return self.page.get_by_test_id("lcd")
+
+    def shows(self, text: str | re.Pattern[str]) -> None:
+        expect(self.lcd).to_have_attribute("data-lcd-text", text, timeout=WAIT_MS)
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def key(self, digit: str) -> Locator:
+        return self.button(f"Key {digit}")
+
+    def switch(self, name: str) -> Locator:
+        return self.page.get_by_role("switch", name=name)
+
+    def log(self, text: str) -> None:
+        expect(self.page.get_by_test_id("log")).to_contain_text(text, timeout=WAIT_MS)
+
+    def lamp(self, name: str) -> Locator:
+        return self.page.locator(f'[data-led="{name}"]')
+
+    def reads(self, figure: str, text: str | re.Pattern[str]) -> None:
+        expect(self.page.get_by_test_id(figure)).to_have_text(text, timeout=WAIT_MS)
+
+    def buy(self, amount: str) -> str:
+        self.page.get_by_label("Amount, KES").fill(amount)
+        self.button("Sell").click()
+        token = self.page.get_by_test_id("token")
+        expect(token).to_have_text(re.compile(r"^\d{4}( \d{4}){4}$"), timeout=WAIT_MS)
+        return token.inner_text()
+
+    def leave(self) -> None:
+        """Close the page and hold it to its promises: nothing but this machine, no faults."""
+        self.page.close()
+        assert self.hosts == {"127.0.0.1"}
+        assert self.faults == []
+
+
+def test_money_becomes_light_runs_down_warns_and_goes_out(browser: Browser, workbench: Workbench) -> None:
+    visit = Visit(browser, workbench.url)
+    visit.shows("0.00")
+    visit.reads("supply", "OFF")
+    expect(visit.lcd).to_have_attribute("data-lcd-icons", re.compile("supply off"))
+
+    token = visit.buy("200").replace(" ", "")
+    assert len(token) == 20
+    for digit in token:
+        visit.key(digit).click()
+    visit.shows("AccEPt")
+    expect(visit.lcd).to_have_attribute("data-lcd-icons", re.compile("accepted.*supply on"))
+    visit.reads("supply", "ON")
+    visit.button("×10").click()
+    visit.shows("6.80")
+    visit.reads("credit", "6.80 kWh")
+    visit.button("×1").click()
+
+    visit.switch("Geyser").click()
+    expect(visit.switch("Geyser")).to_have_attribute("aria-checked", "true")
+    visit.switch("Water pump").click()
+    visit.reads("power", "8 400 W")
+    # 8400 W are 2.3 pulses a second: the light is seen to come and to go.
+    expect(visit.lamp("pulse")).to_have_class(re.compile(r"\blit\b"), timeout=WAIT_MS)
+    expect(visit.lamp("pulse")).not_to_have_class(re.compile(r"\blit\b"), timeout=WAIT_MS)
+
+    visit.button("×600").click()
+    visit.reads("pulses", "steady")
+    visit.log("Low credit")
+    expect(visit.lcd).to_have_attribute("data-lcd-icons", re.compile("low credit"), timeout=WAIT_MS)
+    visit.log("Very low credit")
+    visit.log("Supply off: credit has ended")
+    visit.reads("supply", "OFF")
+    visit.reads("power", "0 W")
+    visit.shows("0.00")
+    expect(visit.lamp("credit")).to_have_attribute("data-light", "on")
+    expect(visit.lcd).to_have_attribute("data-lcd-icons", re.compile("supply off"))
+    visit.leave()
+
+
+def test_a_token_types_itself_and_every_mistake_is_told(browser: Browser, workbench: Workbench) -> None:
+    visit = Visit(browser, workbench.url)
+    visit.buy("200")
+    visit.button("Type it on the meter").click()
+    expect(visit.page.locator(".joy-key.down").first).to_be_visible()
+    visit.shows("AccEPt")
+    for button, text, line in (
+        ("the same again", "USEd", "UsedError"),
+        ("a wrong digit", "rEJEct", "CRCError"),
+        ("19 digits", "LEn 19", "FormatError"),
+        ("the neighbour's token", "rEJEct", "CRCError"),
+    ):
+        visit.button(button).click()
+        visit.shows(text)
+        visit.log(line)
+    visit.reads("credit", "6.80 kWh")
+    visit.leave()
+
+
+def test_the_computers_keyboard_presses_the_keys(browser: Browser, workbench: Workbench) -> None:
+    visit = Visit(browser, workbench.url)
+    amount = visit.page.get_by_label("Amount, KES")
+    amount.fill("311")
+    expect(visit.page.locator(".joy-quote")).to_contain_text("10.7 kWh", timeout=WAIT_MS)
+    visit.shows("0.00")
+    token = visit.buy("200").replace(" ", "")
+    # "Sell" still has the focus: typing leaves it, so that Enter cannot sell again.
+    visit.page.keyboard.type(token[:5])
+    visit.shows(f"{token[:4]}.{token[4]}")
+    visit.page.keyboard.press("Backspace")
+    visit.shows(token[:4])
+    visit.page.keyboard.press("Enter")
+    visit.shows("LEn 4")
+    visit.page.keyboard.type(token)
+    visit.shows("AccEPt")
+    expect(visit.page.get_by_test_id("receipt")).to_contain_text("A-000001")
+    visit.leave()
+
+
+def test_an_amount_that_buys_nothing_says_why_and_cannot_be_sold(
+    browser: Browser, used_workbench: Workbench
+) -> None:
+    visit = Visit(browser, used_workbench.url)
+    amount = visit.page.get_by_label("Amount, KES")
+    for text, reason in (
+        ("1", "below the least payment"),
+        ("12,5", "not a decimal number"),
+        ("", "not a decimal"),
+    ):
+        amount.fill(text)
+        expect(visit.page.get_by_role("alert")).to_contain_text(reason, timeout=WAIT_MS)
+        expect(visit.button("Sell")).to_be_disabled()
+    amount.fill("1000")
+    expect(visit.button("Sell")).to_be_enabled(timeout=WAIT_MS)
+    visit.leave()
+
+
+def test_a_double_click_sells_once(browser: Browser, used_workbench: Workbench) -> None:
+    visit = Visit(browser, used_workbench.url)
+    sold = visit.page.get_by_test_id("log").get_by_text(re.compile("^Sold"))
+    before = sold.count()
+    visit.button("Sell").dblclick()
+    expect(sold).to_have_count(before + 1, timeout=WAIT_MS)
+    expect(visit.button("Sell")).to_be_enabled(timeout=WAIT_MS)
+    expect(sold).to_have_count(before + 1)
+    visit.leave()
+
+
+def test_two_pages_watch_the_same_meter(browser: Browser, used_workbench: Workbench) -> None:
+    one, other = Visit(browser, used_workbench.url), Visit(browser, used_workbench.url)
+    one.buy("200")
+    one.button("Type it on the meter").click()
+    other.shows("AccEPt")
+    expect(other.page.get_by_test_id("token")).to_have_text(one.page.get_by_test_id("token").inner_text())
+    one.leave()
+    other.leave()
+
+
+def test_a_pause_holds_the_clock_and_going_on_lets_it_run(
+    browser: Browser, used_workbench: Workbench
+) -> None:
+    visit = Visit(browser, used_workbench.url)
+    visit.button("Pause").click()
+    with used_workbench.client() as client:
+        expect(visit.button("Go on")).to_be_visible(timeout=WAIT_MS)
+        stopped = client.get("/device/state").json()
+        assert stopped["paused"]
+        assert client.get("/device/state").json()["now"] == stopped["now"]
+    visit.button("Go on").click()
+    expect(visit.button("Pause")).to_be_visible(timeout=WAIT_MS)
+    visit.leave()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_page_fits_a_phone_and_a_desk(browser: Browser, used_workbench: Workbench, width: int) -> None:
+    visit = Visit(browser, used_workbench.url, width, 844)
+    visit.buy("200")
+    overflow = visit.page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert overflow == 0
+    meter = visit.page.locator("svg.joy-meter").bounding_box()
+    assert meter is not None
+    assert meter["width"] > 340
+    assert meter["x"] + meter["width"] <= width
+    visit.leave()
