@@ -34,7 +34,7 @@ _CHOICE_2 = (
 _KEY_SHIFTS = (1, 1, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1)
 
 # Each box: four rows of sixteen nibbles, chosen by the outer two of six input bits.
-_BOXES = (
+BOXES = (
     ("E4D12FB83A6C5907", "0F74E2D1A6CB9538", "41E8D62BFC973A50", "FC8249175B3EA06D"),
     ("F18E6B34972DC05A", "3D47F28EC01A69B5", "0E7BA4D158C6932F", "D8A13F42B67C05E9"),
     ("A09E63F51DC7B428", "D709346A285ECBF1", "D6498F30B12C5AE7", "1AD069874FE3B52C"),
@@ -94,7 +94,7 @@ def _permuted_boxes() -> tuple[tuple[int, ...], ...]:
             _permute(int(rows[six >> 4 & 2 | six & 1][six >> 1 & 15], 16) << 28 - 4 * box, 32, _PERMUTATION)
             for six in range(64)
         )
-        for box, rows in enumerate(_BOXES)
+        for box, rows in enumerate(BOXES)
     )
 
 
