@@ -40,6 +40,8 @@ def test_a_base_date_has_its_first_and_last_minute(base_date: BaseDate, begins: 
             InvalidInput, match=f"outside the base date {base_date.value}, which lasts from {begins}"
         ):
             token_id_at(outside, base_date)
+        with pytest.raises(InvalidInput):
+            token_id_at(outside, base_date, special_reserved=True)
     with pytest.raises(InvalidInput):
         next_token_id(last, base_date, LARGEST_TOKEN_ID)
 

@@ -80,7 +80,7 @@ def decode(token: Token20, key: DecoderKey | None) -> Token | Undecodable:
     InvalidInput
         If the token is encrypted and there is no key.
 
-    Source: IEC 62055-41:2018, 7.1
+    Source: IEC 62055-41:2018, 7.2
     """
     token_class, block = extract_class(token)
     if token_class in (0, 2):

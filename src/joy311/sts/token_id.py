@@ -42,17 +42,16 @@ def token_id_at(instant_ns: int, base_date: BaseDate, *, special_reserved: bool 
     Source: IEC 62055-41:2018, 6.3.5
     """
     minutes = (instant_ns - base_date.epoch_ns) // MINUTE_NS
-    if special_reserved:
-        minutes += RESERVED_MINUTE - minutes % MINUTES_A_DAY
-    elif is_special_reserved(minutes):
-        minutes += 1
     if not 0 <= minutes <= LARGEST_TOKEN_ID:
         raise InvalidInput(
             f"{to_iso(instant_ns)} is outside the base date {int(base_date)}, which lasts from"
             f" {to_iso(base_date.epoch_ns)} to {to_iso(token_id_instant(LARGEST_TOKEN_ID, base_date))}",
             field="base_date",
         )
-    return minutes
+    if special_reserved:
+        return minutes - minutes % MINUTES_A_DAY + RESERVED_MINUTE
+    # The last minute of a base date is not a reserved one, so the next one always exists.
+    return minutes + 1 if is_special_reserved(minutes) else minutes
 
 
 def token_id_instant(token_id: int, base_date: BaseDate) -> int:

@@ -144,7 +144,7 @@ class ClearCredit:
     register : int
         0 to 3 a service's credit, 4 to 7 its currency credit, 65535 all.
 
-    Source: IEC 62055-41:2018, 6.2.4
+    Source: IEC 62055-41:2018, 6.2.5
     """
 
     random: int
@@ -163,7 +163,7 @@ class SetTariffRate:
     rate : int
         Sixteen bits.
 
-    Source: IEC 62055-41:2018, 6.2.4
+    Source: IEC 62055-41:2018, 6.2.6
     """
 
     random: int
@@ -181,8 +181,6 @@ class ClearTamperCondition:
         As in `TransferCredit`.
     pad : int
         Sixteen bits of zeros.
-
-    Source: IEC 62055-41:2018, 6.2.4
     """
 
     random: int
@@ -200,8 +198,6 @@ class SetMaximumPhasePowerUnbalanceLimit:
         As in `TransferCredit`.
     limit_w : int
         Active power [W]; the encoder rounds up to what the field can carry.
-
-    Source: IEC 62055-41:2018, 6.2.4
     """
 
     random: int
@@ -219,8 +215,6 @@ class SetWaterMeterFactor:
         As in `TransferCredit`.
     factor : int
         Sixteen bits.
-
-    Source: IEC 62055-41:2018, 6.2.4
     """
 
     random: int
