@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -323,9 +324,14 @@ def test_a_quote_that_never_closes_is_refused(read: Read) -> None:
 
 
 def test_a_missing_file_a_folder_and_a_pipe_are_refused(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.csv", tmp_path, Path("/dev/null")):
-        with pytest.raises(InvalidInput, match="there is no file"):
-            read_load_profile(path, limit_w=LIMIT_W)
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name, said in (
+        ("none.csv", "there is no file"),
+        (".", "not a regular file"),
+        ("pipe.csv", "not a regular file"),
+    ):
+        with pytest.raises(InvalidInput, match=said):
+            read_load_profile(tmp_path / name, limit_w=LIMIT_W)
 
 
 @pytest.mark.parametrize("change", ["longer", "shorter", "bad"])

@@ -132,10 +132,13 @@ class LoadProfile:
         )
         carry = _Carry(self.unit, self.interval_ns)
         read = 0
-        for row in _rows(records, columns):
-            if row.amount is None or row.faults or read == self.intervals:
-                raise StorageError(f"{self.name} changed while it was being read: see line {row.line}")
-            yield carry.whole_wh(row.amount)
+        for record in records:
+            # The times were found even before; only what the sum depends on is read again.
+            cell = record.cells[columns.value] if len(record.cells) == columns.count else ""
+            amount = _read_amount(cell.strip(), [])
+            if amount is None or read == self.intervals:
+                raise StorageError(f"{self.name} changed while it was being read: see line {record.line}")
+            yield carry.whole_wh(amount)
             read += 1
         if read != self.intervals:
             raise StorageError(
@@ -181,7 +184,9 @@ def read_load_profile(
         twenty by line.
     """
     if not path.is_file():
-        raise InvalidInput(f"there is no file {path}", field="load")
+        # It is read twice, which a pipe would not survive.
+        missing = "there is no file" if not path.exists() else "this is not a regular file:"
+        raise InvalidInput(f"{missing} {path}", field="load")
     records = _records(path)
     columns = _choose(next(records, _NO_RECORD).cells, path.name, time_column, value_column, unit)
     rows = _rows(records, columns)

@@ -80,6 +80,8 @@ APPLIANCES = (
 
 _BY_LEAST_ENERGY = sorted(APPLIANCES, key=lambda appliance: appliance.total_w * appliance.shortest_min)
 
+_SHORTEST_BURST_MIN = min(appliance.shortest_min for appliance in APPLIANCES)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadRun:
@@ -186,6 +188,8 @@ class Household:
     def _switch_on(self, watts: list[list[int]], minutes: int, left: int) -> int:
         """Switch appliances on at random while there is energy for one, and return their watt-minutes."""
         burnt = 0
+        if minutes < _SHORTEST_BURST_MIN:
+            return 0
         owned = [appliance for appliance in _BY_LEAST_ENERGY if appliance.shortest_min <= minutes]
         for _ in range(BURSTS_PER_HOUR * -(-minutes // _MINUTES_PER_HOUR)):
             rest = left - burnt
@@ -226,6 +230,8 @@ class Household:
 
 def _burn_evenly(phase: list[int], minutes: int, share: int) -> int:
     """Add `share` watt-minutes evenly to a phase up to its limit and return what found no room."""
+    if not share:
+        return 0
     power_w, longer = divmod(share, minutes)
     if max(phase) + power_w + 1 <= MAXIMUM_PHASE_W:
         phase[:longer] = [each + power_w + 1 for each in phase[:longer]]
