@@ -68,6 +68,18 @@ def test_a_file_of_one_s_own_may_be_packed_and_its_columns_named(tmp_path: Path)
     assert document["load"]["file"] == "$x_{load}.csv.gz"
 
 
+@pytest.mark.parametrize(
+    "name", ["家.csv", "two\nlines.csv", "\udcff.csv", "$\\frac{.csv", "n" * 200 + ".csv"]
+)
+@pytest.mark.filterwarnings("error")
+def test_a_file_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    load = tmp_path / name
+    load.write_text(hours(["0.5"] * 24))
+    result = run("--days", "1", "--load", load, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out" / "demo.json").read_bytes())["load"]["file"] == name
+
+
 def test_a_long_timeline_is_cut_in_the_middle(tmp_path: Path) -> None:
     result = run("--days", "60", "--out", tmp_path)
     assert result.exit_code == 0, result.output

@@ -16,6 +16,8 @@ from joy311.instant import HOUR_NS, MINUTE_NS, to_datetime
 LONGEST_NAME = 48
 """Characters of a file's name that the title has room for."""
 
+# The figure's font draws the alphabets below.
+_FIRST_UNDRAWN = "\u0600"
 _WANTED = "#c9ced6"
 _DRAWN = "#1f5fa8"
 _CREDIT = "#2e7d4f"
@@ -53,7 +55,9 @@ def demo_png(demo: Demo) -> bytes:
 
 def _title(demo: Demo) -> str:
     summary = demo.summary
-    name = summary.load.file
+    name = "".join(
+        each if each.isprintable() and each < _FIRST_UNDRAWN else "?" for each in summary.load.file
+    )
     name = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
     days = "1 day" if summary.days == 1 else f"{summary.days} days"
     return (
