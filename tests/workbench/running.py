@@ -39,7 +39,9 @@ def command(*arguments: str) -> list[str]:
 def running(data: Path, *arguments: str) -> Iterator[Workbench]:
     """Start a workbench and end it afterwards, if the test has not done so."""
     line_of_start = command("--port", "0", "--data", str(data), *arguments)
-    with subprocess.Popen(line_of_start, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        line_of_start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             line = cast(IO[str], process.stdout).readline()
             assert line.startswith("joy311 workbench: http://127.0.0.1:"), line

@@ -15,6 +15,12 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert again.switched_on == {"kettle", "lights"}
 
 
+def test_a_clock_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    clock = ClockFile(tmp_path / "gone" / "clock.json")
+    with pytest.raises(StorageError, match=r"clock\.json cannot be written: No such file"):
+        clock.write(1, False, set())
+
+
 def test_a_first_start_begins_at_nothing(tmp_path: Path) -> None:
     first = ClockFile(tmp_path / "clock.json")
     assert (first.now_ns, first.supply_on, first.switched_on) == (0, False, frozenset())

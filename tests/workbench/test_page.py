@@ -26,6 +26,16 @@ ARGUMENTS = (
 )
 WAIT_MS = STARTS_S * 1000
 
+LISTEN = """
+window.heard = [];
+const start = OscillatorNode.prototype.start;
+OscillatorNode.prototype.start = function (...when) {
+  heard.push(this.frequency.value);
+  return start.apply(this, when);
+};
+"""
+"""Notes the pitch of every tone that the browser is asked to play [Hz]."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -54,11 +64,14 @@ def used_workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workben
 class Visit:
     """A page that notes where its requests went and what went wrong in it."""
 
-    def __init__(self, browser: Browser, url: str, width: int = 1440, height: int = 900) -> None:
+    def __init__(
+        self, browser: Browser, url: str, width: int = 1440, height: int = 900, script: str = ""
+    ) -> None:
         self.page: Page = browser.new_page(viewport={"width": width, "height": height})
         self.hosts: set[str | None] = set()
         self.faults: list[str] = []
         self.page.set_default_timeout(WAIT_MS)
+        self.page.add_init_script(script)
         self.page.on("request", lambda request: self._note(request.url))
         self.page.on("websocket", lambda websocket: self._note(websocket.url))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
@@ -156,10 +169,10 @@ def test_a_token_types_itself_and_every_mistake_is_told(browser: Browser, workbe
     expect(visit.page.locator(".joy-key.down").first).to_be_visible()
     visit.shows("AccEPt")
     for button, text, line in (
-        ("the same again", "USEd", "UsedError"),
-        ("a wrong digit", "rEJEct", "CRCError"),
+        ("same again", "USEd", "UsedError"),
+        ("wrong digit", "rEJEct", "CRCError"),
         ("19 digits", "LEn 19", "FormatError"),
-        ("the neighbour's token", "rEJEct", "CRCError"),
+        ("neighbour's token", "rEJEct", "CRCError"),
     ):
         visit.button(button).click()
         visit.shows(text)
@@ -185,6 +198,24 @@ def test_the_computers_keyboard_presses_the_keys(browser: Browser, workbench: Wo
     visit.page.keyboard.type(token)
     visit.shows("AccEPt")
     expect(visit.page.get_by_test_id("receipt")).to_contain_text("A-000001")
+    visit.leave()
+
+
+def test_the_buzzer_sounds_until_it_is_muted(browser: Browser, used_workbench: Workbench) -> None:
+    visit = Visit(browser, used_workbench.url, script=LISTEN)
+    visit.key("1").click()
+    visit.button("Backspace").click()
+    visit.page.wait_for_function("heard.includes(2700)")
+    visit.button("Mute").click()
+    expect(visit.button("Unmute")).to_be_visible(timeout=WAIT_MS)
+    visit.page.evaluate("heard.length = 0")
+    visit.key("7").click()
+    visit.shows("7")
+    assert visit.page.evaluate("heard") == []
+    visit.button("Unmute").click()
+    visit.button("Enter").click()
+    visit.shows("LEn 1")
+    visit.page.wait_for_function("heard.includes(600)")
     visit.leave()
 
 
@@ -225,6 +256,18 @@ def test_two_pages_watch_the_same_meter(browser: Browser, used_workbench: Workbe
     expect(other.page.get_by_test_id("token")).to_have_text(one.page.get_by_test_id("token").inner_text())
     one.leave()
     other.leave()
+
+
+def test_a_sale_through_the_api_comes_out_of_the_pages_printer(
+    browser: Browser, used_workbench: Workbench
+) -> None:
+    visit = Visit(browser, used_workbench.url)
+    with used_workbench.client() as client:
+        meter = client.get("/device/state").json()["meter"]
+        body = {"meter": meter, "amount": "200.00", "request_id": "from-elsewhere"}
+        sold = client.post("/api/v1/sales", json=body).json()
+    expect(visit.page.get_by_test_id("token")).to_have_text(sold["token_grouped"], timeout=WAIT_MS)
+    visit.leave()
 
 
 def test_a_pause_holds_the_clock_and_going_on_lets_it_run(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 import subprocess
@@ -154,6 +155,19 @@ def test_it_stops_cleanly_and_resumes_the_same_meter(tmp_path: Path, number: sig
     assert after["credit_wh"] == before["credit_wh"] == 3_400
     assert after["supply_on"]
     assert after["now"] >= before["now"]
+
+
+def test_a_full_disk_stops_the_bench_in_one_line(tmp_path: Path) -> None:
+    with running(tmp_path) as workbench:
+        with workbench.client() as client:
+            assert client.get("/device/state").status_code == 200
+        # From here on every write to a file fails, as on a full disk.
+        resource.prlimit(workbench.process.pid, resource.RLIMIT_FSIZE, (0, 0))
+        _, said = workbench.process.communicate(timeout=STARTS_S)
+        assert workbench.process.returncode == 1
+        assert said.startswith("joy311: ")
+        assert said.count("\n") == 1
+        assert "cannot be written" in said
 
 
 def test_a_killed_workbench_keeps_what_was_bought(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ EXIT_INTERRUPTED = 130
 """The person pressed Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
 _EXTRA_OF_MODULE = {
+    "fastapi": "workbench",
     "matplotlib": "plots",
     "nicegui": "workbench",
     "numba": "fast",

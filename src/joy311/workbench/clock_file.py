@@ -41,11 +41,20 @@ class ClockFile:
             raise StorageError(f"{path} does not hold the bench's clock; remove it to start anew") from None
 
     def write(self, now_ns: int, supply_on: bool, switched_on: Iterable[str]) -> None:
-        """Replace the file durably."""
+        """Replace the file durably.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written; the file is then as it was.
+        """
         text = json.dumps({"now_ns": now_ns, "supply_on": supply_on, "switched_on": sorted(switched_on)})
         beside = self._path.with_suffix(".new")
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        try:
+            with beside.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        except OSError as error:
+            raise StorageError(f"{self._path} cannot be written: {error.strerror}") from error

@@ -130,7 +130,7 @@ export default {
     },
     sound(name) {
       if (this.muted || !this.audio || this.audio.state !== "running") return;
-      // A buzzer has one voice: what comes while it speaks is dropped, except that an answer interrupts nothing.
+      // A buzzer has one voice: what would come more than a moment late, because it still speaks, is dropped.
       const now = this.audio.currentTime;
       let at = Math.max(now, this.quietAt);
       if (at > now + 0.25) return;

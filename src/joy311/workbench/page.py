@@ -287,7 +287,7 @@ def _build_header(rig: Rig, face: _Face) -> None:
             ui.label("workbench").classes("joy-sub")
         with ui.element("div").classes("joy-time"):
             clock = ui.label().classes("joy-clock").mark("clock")
-            held = ui.label("×1 while a finger is on the keys").classes("joy-held")
+            held = ui.label("×1 while the keys are in use").classes("joy-held")
         with ui.element("div").classes("joy-controls"):
             stop = ui.button(on_click=pause).props("flat round dense")
             speed = ui.toggle(
@@ -484,10 +484,10 @@ def _build_shop(rig: Rig, counter: Counter, face: _Face) -> None:
             ui.label("Or try what happens with").classes("joy-quiet joy-try-title")
             with ui.element("div").classes("joy-try"):
                 for label, digits, enter in (
-                    ("a wrong digit", counter.wrong_digit, False),
+                    ("wrong digit", counter.wrong_digit, False),
                     ("19 digits", counter.nineteen_digits, True),
-                    ("the same again", counter.token, False),
-                    ("the neighbour's token", neighbours_token, False),
+                    ("same again", counter.token, False),
+                    ("neighbour's token", neighbours_token, False),
                 ):
                     ui.button(label, on_click=try_out(digits, enter=enter)).props(
                         "outline dense no-caps size=sm"

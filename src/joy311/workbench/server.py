@@ -103,7 +103,7 @@ def create_application(bench: Bench, *, on_failure: Callable[[], object]) -> App
     bench : Bench
         Meter, load and shop.
     on_failure : callable
-        Called when the bench can no longer live, because its memory failed.
+        Called when the bench can no longer live, because storage failed.
     """
     api = create_api(bench.counter.shop, lambda: bench.rig.now_ns)
     # The documentation pages of FastAPI would be fetched from a network that this page does without.
@@ -152,7 +152,7 @@ async def run_clock(rig: Rig) -> None:
     Raises
     ------
     StorageError
-        If the meter's memory fails.
+        If the meter's memory or the clock's file fails.
     """
     before_ns = time.monotonic_ns()
     while True:
