@@ -11,13 +11,13 @@ from collections.abc import Callable
 from functools import cache
 
 # Positions are counted as the publication counts them: 1 is the most significant bit.
-_INITIAL = tuple(
+INITIAL = tuple(
     58 + 2 * row - 8 * column if row < 4 else 57 + 2 * (row - 4) - 8 * column
     for row in range(8)
     for column in range(8)
 )
-_FINAL = tuple(_INITIAL.index(position) + 1 for position in range(1, 65))
-_PERMUTATION = (
+FINAL = tuple(INITIAL.index(position) + 1 for position in range(1, 65))
+PERMUTATION = (
     16, 7, 20, 21, 29, 12, 28, 17, 1, 15, 23, 26, 5, 18, 31, 10,
     2, 8, 24, 14, 32, 27, 3, 9, 19, 13, 30, 6, 22, 11, 4, 25,
 )  # fmt: skip
@@ -64,8 +64,8 @@ def block_encryptor(key: bytes) -> Callable[[bytes], bytes]:
 
 def own_block_encryptor(key: bytes) -> Callable[[bytes], bytes]:
     """Return a function that encrypts one 8-byte block under the 8-byte `key`, with no package at all."""
-    round_keys = _round_keys(int.from_bytes(key, "big"))
-    return lambda block: _encrypt(round_keys, int.from_bytes(block, "big")).to_bytes(8, "big")
+    keys = round_keys(int.from_bytes(key, "big"))
+    return lambda block: _encrypt(keys, int.from_bytes(block, "big")).to_bytes(8, "big")
 
 
 def _permute(value: int, width: int, positions: tuple[int, ...]) -> int:
@@ -75,7 +75,8 @@ def _permute(value: int, width: int, positions: tuple[int, ...]) -> int:
     return result
 
 
-def _round_keys(key: int) -> tuple[int, ...]:
+def round_keys(key: int) -> tuple[int, ...]:
+    """Return the sixteen round keys of 48 bits that the 64-bit `key` gives."""
     halves = _permute(key, 64, _CHOICE_1)
     left, right = halves >> 28, halves & 0xFFF_FFFF
     keys = []
@@ -91,22 +92,22 @@ def _permuted_boxes() -> tuple[tuple[int, ...], ...]:
     """Return for each box its 64 outputs, already moved to where the round's permutation puts them."""
     return tuple(
         tuple(
-            _permute(int(rows[six >> 4 & 2 | six & 1][six >> 1 & 15], 16) << 28 - 4 * box, 32, _PERMUTATION)
+            _permute(int(rows[six >> 4 & 2 | six & 1][six >> 1 & 15], 16) << 28 - 4 * box, 32, PERMUTATION)
             for six in range(64)
         )
         for box, rows in enumerate(BOXES)
     )
 
 
-def _encrypt(round_keys: tuple[int, ...], block: int) -> int:
+def _encrypt(keys: tuple[int, ...], block: int) -> int:
     boxes = _permuted_boxes()
-    halves = _permute(block, 64, _INITIAL)
+    halves = _permute(block, 64, INITIAL)
     left, right = halves >> 32, halves & 0xFFFF_FFFF
-    for round_key in round_keys:
+    for round_key in keys:
         # The expansion gives each box six neighbouring bits of a ring: the right half with its ends repeated.
         ring = (right & 1) << 33 | right << 1 | right >> 31
         output = 0
         for box in range(8):
             output |= boxes[box][(ring >> 28 - 4 * box ^ round_key >> 42 - 6 * box) & 63]
         left, right = right, left ^ output
-    return _permute(right << 32 | left, 64, _FINAL)
+    return _permute(right << 32 | left, 64, FINAL)
