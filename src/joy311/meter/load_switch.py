@@ -22,20 +22,27 @@ class LoadSwitch:
         Times the switch was driven.
     """
 
-    __slots__ = ("contact_closed", "operations", "reasons")
+    __slots__ = ("_reasons", "contact_closed", "operations")
 
     def __init__(self, reasons: OpenReason, operations: int) -> None:
-        self.reasons = reasons
+        # A plain integer inside: this is asked at every watt-hour, and enumerations are slow to combine.
+        self._reasons = int(reasons)
         self.operations = operations
         self.contact_closed = False
 
     @property
+    def reasons(self) -> OpenReason:
+        """Reasons to be open."""
+        return OpenReason(self._reasons)
+
+    @property
     def wanted_closed(self) -> bool:
         """Whether nothing speaks for an open switch."""
-        return not self.reasons
+        return not self._reasons
 
     def set(self, reason: OpenReason, present: bool) -> bool:
         """Enter or strike out `reason` and return whether the wanted position changed."""
-        before = self.wanted_closed
-        self.reasons = self.reasons | reason if present else self.reasons & ~reason
-        return self.wanted_closed != before
+        before = self._reasons
+        bit = reason.value
+        self._reasons = before | bit if present else before & ~bit
+        return (not self._reasons) != (not before)
