@@ -409,6 +409,8 @@ def _build_shop(rig: Rig, counter: Counter, face: _Face) -> None:
         sell_button.enable()
 
     def sell() -> None:
+        if not sell_button.enabled:
+            return
         try:
             receipt = counter.sell(amount.value or "", uuid.uuid4().hex, rig.now_ns)
         except Joy311Error as error:
@@ -518,7 +520,9 @@ def _build_log(rig: Rig) -> None:
         seen = latest
         rows = "".join(row(happening) for happening in reversed(happenings[-40:]))
         box.set_content(
-            f'<ol class="joy-happenings">{rows}</ol>' if rows else '<p class="joy-quiet">Nothing yet.</p>'
+            f'<ol class="joy-happenings">{rows}</ol>'
+            if rows
+            else '<p class="joy-quiet">Nothing yet: sell, then type the token.</p>'
         )
 
     with _card("What happened", "log"), ui.element("div").classes("joy-scroll").props("data-testid=log"):
