@@ -43,7 +43,7 @@ ROOMS = {
     room.name: room
     for room in (
         Room("words", (), pure=True),
-        Room("sts", ("words",), (("bulk", ("numba", "numpy")), ("des", ("cryptography",))), pure=True),
+        Room("sts", ("words",), (("bulk", ("llvmlite", "numba", "numpy")), ("des", ("cryptography",))), pure=True),
         Room("metrology", ("words",), (("", ("numba", "numpy")),), pure=True),
         Room("panel", (), pure=True),
         Room("link", ("words", "panel"), (("", ("reedsolo",)),), pure=True),

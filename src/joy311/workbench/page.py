@@ -14,6 +14,7 @@ from nicegui.element import Element
 
 from joy311.errors import Joy311Error
 from joy311.instant import MILLISECOND_NS, to_datetime
+from joy311.meter.display import kwh_text
 from joy311.panel import SOUND_PATTERNS, Key, Led, Light
 from joy311.panel.lights import BLINK_PERIOD_MS
 from joy311.workbench.appliances import APPLIANCES, phases_text
@@ -315,9 +316,9 @@ def _build_figures(rig: Rig) -> None:
         meter = rig.meter
         supply.set_text("ON" if meter.supply_on else "OFF")
         supply.classes(replace=f"joy-figure-value {'joy-on' if meter.supply_on else 'joy-off'}")
-        credit.set_text(f"{meter.credit_wh / 1000:.2f} kWh")
+        credit.set_text(f"{kwh_text(meter.credit_wh)} kWh")
         power.set_text(f"{rig.power_w:,.0f} W".replace(",", " "))
-        total.set_text(f"{meter.readout().total.wh / 1000:.2f} kWh")
+        total.set_text(f"{kwh_text(meter.readout().total.wh)} kWh")
         rate = rig.pulses_hz
         pulses.set_text("steady" if rate > STEADY_PULSES_HZ else f"{rate:.2f} /s")
 
