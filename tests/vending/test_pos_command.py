@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+import joy311
 from joy311.cli import app
 
 HOUSEHOLD = "00311000012"
@@ -191,3 +196,23 @@ def test_a_second_shop_in_the_same_place_is_refused(till: Till) -> None:
 
 def test_upgrade_leaves_newest_tables_as_they_are(till: Till) -> None:
     assert till.run("upgrade").exit_code == 0
+
+
+def test_serve_answers_on_this_machine_and_stops_when_told(till: Till) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "joy311", "pos", "serve", "--port", "0", "--data", str(till.data)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(Path(joy311.__file__).parents[1])},
+    )
+    assert server.stderr is not None
+    try:
+        address = next(
+            found for line in server.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+", line))
+        )
+        assert httpx.get(f"{address.group()}/api/v1/health").json()["status"] == "ok"
+    finally:
+        server.send_signal(signal.SIGINT)
+        rest = server.communicate(timeout=30)[1]
+    assert "Application shutdown complete" in rest
+    assert "Traceback" not in rest
