@@ -48,9 +48,11 @@ def from_iso(text: str) -> int:
     """
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        # A zone can carry the first and the last hours of the calendar out of it.
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise InvalidInput(f"{text!r} is not an ISO 8601 time such as 2026-03-01T13:55:00Z") from None
-    return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return from_datetime(moment)
 
 
 def to_iso(instant_ns: int) -> str:
