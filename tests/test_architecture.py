@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "joy311"
 
 WORDS = frozenset({"errors", "instant", "energy", "quantities"})
-VENDING_RULES = frozenset({"money", "receipt", "registration", "sale", "tariff"})
+VENDING_RULES = frozenset({"money", "receipt", "registration", "sale", "tariff", "verification"})
 """Modules of vending that decide; the others load, save, ask and show."""
 
 
@@ -43,7 +43,12 @@ ROOMS = {
     room.name: room
     for room in (
         Room("words", (), pure=True),
-        Room("sts", ("words",), (("bulk", ("llvmlite", "numba", "numpy")), ("des", ("cryptography",))), pure=True),
+        Room(
+            "sts",
+            ("words",),
+            (("bulk", ("llvmlite", "numba", "numpy")), ("des", ("cryptography",))),
+            pure=True,
+        ),
         Room("metrology", ("words",), (("", ("numba", "numpy")),), pure=True),
         Room("panel", (), pure=True),
         Room("link", ("words", "panel"), (("", ("reedsolo",)),), pure=True),
