@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from joy311.cli import demo, pos, workbench
+from joy311.cli import demo, pos, token, workbench
 from joy311.cli.failures import CommandGroup
 
 app = typer.Typer(
@@ -46,3 +46,4 @@ def joy311(
 app.command("workbench")(workbench.workbench)
 app.command("demo")(demo.demo)
 app.add_typer(pos.app, name="pos")
+app.add_typer(token.app, name="token")

@@ -31,6 +31,40 @@ CLASS_NAMES = ("credit", "meter test or display", "management", "reserved")
 """What the tokens of each class are for."""
 
 SERVICES = ("electricity", "water", "gas", "connection time")
+_SHORT_NAMES = {
+    "amount": "amount",
+    "class": "cl",
+    "control": "control",
+    "crc": "crc",
+    "displaced": "28",
+    "factor": "factor",
+    "index": "index",
+    "key_expiry_high": "ken",
+    "key_expiry_low": "ken",
+    "key_revision": "krn",
+    "key_type": "kt",
+    "key_word": "key word",
+    "limit": "limit",
+    "manufacturer_code": "mfr code",
+    "operand": "operand",
+    "pad": "pad",
+    "payload": "payload",
+    "random": "rnd",
+    "rate": "rate",
+    "register": "register",
+    "roll_over": "r",
+    "sign_exponent": "s&e",
+    "subclass": "sub",
+    "supply_group_code": "supply group",
+    "supply_group_high": "sgc high",
+    "supply_group_low": "sgc low",
+    "tariff_index": "ti",
+    "three_tokens": "3",
+    "token_id": "token id",
+    "value": "value",
+}
+"""What fits above the bits of each field."""
+
 _SERVICE_UNITS = ("kWh", "m3", "m3", "min")
 _REGISTERS = (
     *(f"credit of {service}" for service in SERVICES),
@@ -78,6 +112,16 @@ class BitField:
     def low(self) -> int:
         """The position of its rightmost bit."""
         return self.high - self.bits + 1
+
+    @property
+    def short_name(self) -> str:
+        """A name that is no wider than its bits."""
+        return f"block {self.high}-{self.low}" if self.name == "block" else _SHORT_NAMES[self.name]
+
+    @property
+    def digits(self) -> str:
+        """Its bits as a person reads them, with ``?`` for those that are not shown."""
+        return "?" * self.bits if self.value is None else f"{self.value:0{self.bits}b}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,7 +455,7 @@ def limits(part: Field) -> str:
 def _wrapped(token: Token20, token_class: int, block: int, state: str) -> tuple[BitMap, BitMap]:
     """Return the two maps that need no key."""
     low = (1 << CLASS_SHIFT) - 1
-    class_bits = f"{token_class}: {CLASS_NAMES[token_class]}"
+    class_bits = CLASS_NAMES[token_class]
     upper = BLOCK_BITS - CLASS_SHIFT - 2
     transmitted = (
         BitField(
@@ -443,9 +487,7 @@ def _by_field(
 ) -> BitMap:
     subclass = block >> SUBCLASS_SHIFT
     fields = [
-        BitField(
-            "class", 65, 2, token_class, "the token's class", f"{token_class}: {CLASS_NAMES[token_class]}"
-        ),
+        BitField("class", 65, 2, token_class, "the token's class", CLASS_NAMES[token_class]),
         BitField(
             "subclass",
             63,

@@ -80,7 +80,13 @@ class KeyDocument:
         return self.attributes
 
 
-def parse_key_document(text: str, given: Mapping[str, str] | None = None) -> KeyDocument:
+def parse_key_document(
+    text: str,
+    given: Mapping[str, str] | None = None,
+    *,
+    otherwise: Mapping[str, str] | None = None,
+    digits_are: str | None = None,
+) -> KeyDocument:
     """Return the key in `text`, with attributes from there and from `given`.
 
     The text is either hexadecimal digits alone, or a JSON object with ``decoder_key`` or ``vending_key`` and
@@ -94,6 +100,10 @@ def parse_key_document(text: str, given: Mapping[str, str] | None = None) -> Key
         The document.
     given : mapping of str to str, optional
         Attributes by their names in `ATTRIBUTE_NAMES`, which take the place of the document's own.
+    otherwise : mapping of str to str, optional
+        Attributes that hold where neither says anything else.
+    digits_are : str, optional
+        ``decoder_key`` or ``vending_key``, where that is known of digits alone.
 
     Raises
     ------
@@ -104,7 +114,7 @@ def parse_key_document(text: str, given: Mapping[str, str] | None = None) -> Key
         raise InvalidInput(
             f"a key document has at most {LONGEST_DOCUMENT} characters, not {len(text)}", field="key"
         )
-    known = dict(given or {})
+    known = dict(otherwise or {})
     keys: dict[str, bytes] = {}
     if text.lstrip().startswith("{"):
         document = _json_object(text)
@@ -114,9 +124,11 @@ def parse_key_document(text: str, given: Mapping[str, str] | None = None) -> Key
             for name in ("decoder_key", "vending_key")
             if name in document
         }
-        known = own | known
-    else:
-        keys["vending_key" if "meter_pan" in known else "decoder_key"] = _key_bytes("key", text)
+        known |= own
+    known |= given or {}
+    if not text.lstrip().startswith("{"):
+        digits_are = digits_are or ("vending_key" if "meter_pan" in known else "decoder_key")
+        keys[digits_are] = _key_bytes("key", text)
     if not keys:
         raise InvalidInput("the key document holds neither decoder_key nor vending_key", field="key")
     return _document(keys, known)
@@ -124,7 +136,7 @@ def parse_key_document(text: str, given: Mapping[str, str] | None = None) -> Key
 
 def _document(keys: dict[str, bytes], known: dict[str, str]) -> KeyDocument:
     missing = tuple(name for name in _NEEDED if name not in known)
-    attributes = None if missing else _attributes(known)
+    attributes = None if missing else parse_attributes(known)
     base_date = _member(BaseDate, known["base_date"]) if "base_date" in known else None
     vending_key = VendingKey.from_bytes(keys["vending_key"]) if "vending_key" in keys else None
     decoder_key = None
@@ -159,7 +171,29 @@ def _decoder_key(raw: bytes, known: dict[str, str]) -> DecoderKey:
     return DecoderKey.from_bytes(raw, algorithm)
 
 
-def _attributes(known: Mapping[str, str]) -> KeyAttributes:
+def attribute_texts(attributes: KeyAttributes) -> dict[str, str]:
+    """Return attributes by their names in `ATTRIBUTE_NAMES`, as `parse_attributes` reads them."""
+    return {
+        "meter_pan": attributes.meter_pan.digits,
+        "key_type": str(int(attributes.key_type)),
+        "supply_group_code": attributes.supply_group_code,
+        "tariff_index": attributes.tariff_index,
+        "key_revision": str(attributes.key_revision),
+        "base_date": str(int(attributes.base_date)),
+        "ea": str(int(attributes.encryption_algorithm)),
+        "dkga": str(int(attributes.key_derivation)),
+        "key_expiry": str(attributes.key_expiry),
+    }
+
+
+def parse_attributes(known: Mapping[str, str]) -> KeyAttributes:
+    """Return the attributes in `known`, which has all of `ATTRIBUTE_NAMES` but perhaps ``key_expiry``.
+
+    Raises
+    ------
+    InvalidInput
+        If a value cannot be.
+    """
     return KeyAttributes(
         meter_pan=parse_meter(known["meter_pan"]),
         key_type=_member(KeyType, known["key_type"]),
