@@ -3,12 +3,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_WORKERS ?= 2
+SEED ?= 1
 
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST = $(VENV)/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check simulate format chromium clean
+.PHONY: help run test check simulate soak format chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +28,9 @@ check: $(VENV)/.made-dev ## format, lint, types and the walls between the rooms
 
 simulate: $(VENV)/.made-dev ## run the long form of the simulations
 	$(PYTEST) -n $(PYTEST_WORKERS) -m long
+
+soak: $(VENV)/.made-dev ## kill the whole journey at 200 random instants and compare with what was promised
+	$(VENV)/bin/python -m tests.journeys.kill_journey --kills 200 --seed $(SEED)
 
 format: $(VENV)/.made-dev ## let ruff format and mend what it can
 	$(VENV)/bin/ruff format .

@@ -7,7 +7,13 @@ from random import Random
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from joy311.device import PhaseLoad, RamStorage, TwoSlotMemory, VirtualMeter
 from joy311.instant import SECOND_NS
@@ -143,6 +149,12 @@ class MeterAndIdeal(RuleBasedStateMachine):
 
 TestMeterAndIdeal = MeterAndIdeal.TestCase
 TestMeterAndIdeal.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.long
+def test_the_meter_and_the_ideal_agree_over_two_hundred_thousand_steps() -> None:
+    long = settings(max_examples=2_000, stateful_step_count=100, deadline=None, derandomize=False)
+    run_state_machine_as_test(MeterAndIdeal, settings=long)
 
 
 @pytest.mark.parametrize("seed", range(3))
