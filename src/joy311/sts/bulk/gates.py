@@ -298,7 +298,7 @@ def write_function(box: Box) -> str:
     )
 
 
-HEADER = '''"""The substitutions of STA, MISTY1 and DES as gates: written by `joy311.sts.bulk.gates`, not by hand.
+HEADER = '''"""The substitutions of STA, MISTY1 and DES as gates: `joy311.sts.bulk.gates` writes them.
 
 Each function takes and returns single bits, the least significant first. What a bit is made of is the
 caller's choice: a long integer, a NumPy array or a vector register holds that bit of many blocks at once.

@@ -14,27 +14,37 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.core import cgutils, types
+from numba.extending import models, overload, register_model
 from numba.np import arrayobj
 
+# ruff: noqa: ARG001 - what numba calls has the parameters that numba gives.
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+# llvmlite is numba's own package, and whichever numba uses is the right one.
+ir: Any = cgutils.ir  # type: ignore[attr-defined, unused-ignore]
+
+_njit: Any = numba.njit
+_make_array: Any = arrayobj.make_array
+
+# Inside a kernel these take fewer arguments than they are written with, so they are of any type.
+_intrinsic = cast(Callable[[Callable[..., Any]], Any], numba.extending.intrinsic)
 
 
 def kernel(function: F) -> F:
     """Return `function` compiled on first call, kept on disk, and run without the interpreter's lock."""
-    return cast(F, numba.njit(cache=True, nogil=True)(function))
+    return cast(F, _njit(cache=True, nogil=True)(function))
 
 
 def part(function: F) -> F:
     """Return `function` compiled as a part of the kernels that call it."""
-    return cast(F, numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+    return cast(F, _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
 
 
 def inlined(function: F) -> F:
     """Return `function` compiled into every place that calls it."""
-    return cast(F, numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)(function))
+    return cast(F, _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)(function))
 
 
 def _host_has(feature: str) -> bool:
@@ -47,7 +57,7 @@ REGISTER_BITS = 512 if _host_has("avx512f") else 256
 """How wide a vector is."""
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class Lanes(types.Type):
     """The numba type of a vector of `count` unsigned integers of `bits`."""
 
     def __init__(self, bits: int) -> None:
@@ -62,20 +72,21 @@ LANES_32 = REGISTER_BITS // 32
 
 
 @register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, lanes: Lanes) -> None:
-        super().__init__(manager, lanes, ir.VectorType(ir.IntType(lanes.bits), lanes.count))
+        vector = ir.VectorType(ir.IntType(lanes.bits), lanes.count)
+        super().__init__(manager, lanes, vector)  # type: ignore[no-untyped-call]
 
 
 def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, int]:
     """Return the address of the element that the first two arguments name, and the element's alignment."""
-    array = arrayobj.make_array(signature.args[0])(context, builder, arguments[0])
+    array = _make_array(signature.args[0])(context, builder, arguments[0])
     item = signature.args[0].dtype
     vector = context.get_value_type(LANES_BY_ITEM[item]).as_pointer()
     return builder.bitcast(builder.gep(array.data, [arguments[1]]), vector), item.bitwidth // 8
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def load(typing: Any, array: Any, index: Any) -> Any:
     """Return the vector of the elements of `array` from `index` on."""
 
@@ -88,7 +99,7 @@ def load(typing: Any, array: Any, index: Any) -> Any:
     return LANES_BY_ITEM[array.dtype](array, types.int64), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
     """Put `vector` into the elements of `array` from `index` on."""
 
@@ -108,7 +119,7 @@ def _splat(builder: Any, scalar: Any, count: int) -> Any:
     return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(index, count), [0] * count))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def splat(typing: Any, value: Any) -> Any:
     """Return the vector whose lanes all hold `value`, an unsigned integer of 64 or 32 bits."""
     lanes = LANES_BY_ITEM[value]
@@ -120,14 +131,14 @@ def splat(typing: Any, value: Any) -> Any:
 
 
 def _define_operator(symbol: Callable[..., Any], instruction: str) -> None:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @_intrinsic
     def of_vectors(typing: Any, first: Any, second: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return getattr(builder, instruction)(*arguments)
 
         return first(first, second), code
 
-    @overload(symbol)  # type: ignore[untyped-decorator]
+    @overload(symbol)
     def choose(first: Any, second: Any) -> Any:
         if isinstance(first, Lanes) and first == second:
 
@@ -139,7 +150,7 @@ def _define_operator(symbol: Callable[..., Any], instruction: str) -> None:
 
 
 def _define_shift(symbol: Callable[..., Any], instruction: str) -> None:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @_intrinsic
     def by_number(typing: Any, vector: Any, bits: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             amount = arguments[1]
@@ -150,7 +161,7 @@ def _define_shift(symbol: Callable[..., Any], instruction: str) -> None:
 
         return vector(vector, types.int64), code
 
-    @overload(symbol)  # type: ignore[untyped-decorator]
+    @overload(symbol)
     def choose(vector: Any, bits: Any) -> Any:
         if isinstance(vector, Lanes) and isinstance(bits, types.Integer):
 
@@ -161,7 +172,7 @@ def _define_shift(symbol: Callable[..., Any], instruction: str) -> None:
         return None
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def _complement(typing: Any, vector: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.not_(arguments[0])
@@ -169,7 +180,7 @@ def _complement(typing: Any, vector: Any) -> Any:
     return vector(vector), code
 
 
-@overload(operator.invert)  # type: ignore[untyped-decorator]
+@overload(operator.invert)
 def _invert(vector: Any) -> Any:
     if isinstance(vector, Lanes):
 
