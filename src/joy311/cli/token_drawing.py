@@ -58,7 +58,7 @@ def draw(explanation: Explanation, known: BaseDate | None) -> None:
 
 
 def _subclass(explanation: Explanation) -> str:
-    if explanation.subclass is None:
+    if explanation.checksum is None or not explanation.checksum.right:
         return ""
     return f"; subclass {explanation.subclass}, {explanation.title}"
 

@@ -530,7 +530,7 @@ def _by_field(
 def _reading(layout: Layout, part: Field, value: int, amount: AmountReading | None) -> str:
     """Return what the value of a field says to a person."""
     if not part.allows(value):
-        return f"not defined: {limits(part)}"
+        return f"not {limits(part)}"
     match part.name:
         case "amount" | "limit" if amount is not None:
             return amount.text

@@ -10,6 +10,7 @@ from pathlib import Path
 from joy311.device import FileMemory, LatchingRelay, TwoSlotMemory, VirtualMeter
 from joy311.errors import StorageError
 from joy311.meter import FactoryData, MeterRecord
+from joy311.sts import DecoderKey
 from joy311.vending.demonstration import DemonstrationShop, load_demonstration
 from joy311.workbench.clock_file import ClockFile
 from joy311.workbench.counter import Counter
@@ -71,6 +72,14 @@ class Bench:
         meter = _meter(memory, demonstration, now_ns, LatchingRelay(clock.supply_on), place / _METER)
         counter = Counter(demonstration.shop, demonstration.meter, demonstration.neighbour)
         return cls(Rig(meter, clock, recording), counter, demonstration, memory)
+
+    def decoder_keys(self) -> dict[str, DecoderKey]:
+        """Return the keys of the shop's two meters by a name for people, the bench's first."""
+        demonstration = self._demonstration
+        return {
+            "This bench's meter": demonstration.decoder_key(),
+            "The neighbour's meter": demonstration.decoder_key(demonstration.neighbour),
+        }
 
     def close(self) -> None:
         """Switch everything off and keep it; closing twice is closing once."""

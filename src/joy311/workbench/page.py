@@ -286,6 +286,7 @@ def _build_header(rig: Rig, face: _Face) -> None:
         with ui.element("div").classes("joy-brand"):
             ui.label("JOY311").classes("joy-logo")
             ui.label("workbench").classes("joy-sub")
+            ui.link("Token inspector", "/token").classes("joy-way")
         with ui.element("div").classes("joy-time"):
             clock = ui.label().classes("joy-clock").mark("clock")
             held = ui.label("×1 while the keys are in use").classes("joy-held")

@@ -18,6 +18,7 @@ from nicegui import ui
 from joy311.errors import InvalidInput, StorageError
 from joy311.vending.api import create_api
 from joy311.workbench.bench import Bench
+from joy311.workbench.inspector import add_inspector
 from joy311.workbench.page import build
 from joy311.workbench.rig import Rig
 from joy311.workbench.testbed import add_door
@@ -117,6 +118,8 @@ def create_application(bench: Bench, *, on_failure: Callable[[], object]) -> App
         tailwind=False,
         show_welcome_message=False,
     )
+
+    add_inspector(bench.counter, bench.decoder_keys())
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
