@@ -68,7 +68,7 @@ def encode_credit(
     for part in slices(rows):
         blocks = _block_room(part)
         token_kernels.pack_credit(
-            service,
+            int(service),
             plain(randoms[part]),
             plain(identifiers[part]),
             plain(amounts[part]),
@@ -183,8 +183,8 @@ def encode_key_change(
             field="new_keys",
         )
     rolls = column("roll_over", roll_over, rows, np.uint8, 0, 1)
-    words = new_keys.words().reshape(rows, -1)
-    same = (old_keys.words().reshape(rows, -1) == words).all(axis=1) & (rolls != 0)
+    words = new_keys.words().reshape(rows, new_keys.key_bits // 64)
+    same = (old_keys.words().reshape(words.shape) == words).all(axis=1) & (rolls != 0)
     if same.any():
         raise InvalidInput(
             f"row {int(np.argmax(same))}: the key must change when its base date does", field="new_keys"
