@@ -66,8 +66,8 @@ ROOMS = {
                 ("web", ("nicegui",)),
             ),
         ),
-        Room("device", _BELOW_DEVICE, (("", ("numpy",)),)),
-        Room("files", ("words",), (("", ("numpy", "pyarrow")),)),
+        Room("device", _BELOW_DEVICE, (("", ("numba", "numpy")),)),
+        Room("files", ("words",), (("", ("comtrade", "numpy", "pyarrow")),)),
         Room("bench", _BELOW_WORLDS, (("figures", ("matplotlib",)),)),
         Room("fleet", (*_BELOW_WORLDS, "vending", "vending rules"), (("figures", ("matplotlib",)),)),
         Room(
