@@ -660,20 +660,10 @@ def judge_at_random(rows: int) -> None:
     assert results[TokenResult.ACCEPT] == accepted <= passed[:3].sum()
 
 
-def test_random_numbers_get_the_same_verdicts_on_both_paths() -> None:
-    compare_with_the_one_token_path(2_500)
-
-
-@pytest.mark.long
 def test_a_hundred_thousand_random_numbers_get_the_same_verdicts_on_both_paths() -> None:
     compare_with_the_one_token_path(100_000)
 
 
-def test_half_a_million_random_numbers_are_judged_as_chance_allows() -> None:
-    judge_at_random(500_000)
-
-
-@pytest.mark.long
 def test_ten_million_random_numbers_are_judged_as_chance_allows() -> None:
     judge_at_random(10_000_000)
 

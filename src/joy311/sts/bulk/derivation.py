@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from joy311.errors import InvalidInput
 from joy311.sts.attributes import BaseDate, EncryptionAlgorithm, KeyAttributes, KeyType
 from joy311.sts.bulk import cipher_kernels, sha256_kernels, token_kernels
-from joy311.sts.bulk.columns import column, padded, plain, slices
+from joy311.sts.bulk.columns import column, padded, slices
 from joy311.sts.bulk.decoder_keys import DecoderKeys
 from joy311.sts.des import round_keys
 from joy311.sts.key_derivation import control_block, data_block
@@ -75,10 +75,6 @@ def derive_decoder_keys(
     rows = np.asarray(meter_pans).size
     pans = column("meter_pans", meter_pans, rows, np.uint64, 0, _LARGEST_PAN)
     tariffs = column("tariff_indexes", tariff_indexes, rows, np.uint8, 0, 99)
-    for part in slices(rows):
-        bad = token_kernels.first_bad_pan(plain(pans[part]))
-        if bad >= 0:
-            _refuse_pan(part.start + bad, int(pans[part.start + bad]))
     if len(vending_key.to_bytes()) == 8:
         return DecoderKeys(_by_des(vending_key, attributes, pans, tariffs), encryption_algorithm)
     words = _by_hmac(vending_key, attributes, pans, tariffs)
@@ -115,9 +111,12 @@ def are_meter_pans(meter_pans: ArrayLike) -> NDArray[np.bool_]:
     return good
 
 
-def _refuse_pan(row: int, pan: int) -> None:
+def _require_good(pans: NDArray[np.uint64], part: slice, bad: int) -> None:
+    if bad < 0:
+        return
+    row = part.start + bad
     try:
-        MeterPAN(f"{pan:0{PAN_DIGITS}d}")
+        MeterPAN(f"{int(pans[row]):0{PAN_DIGITS}d}")
     except InvalidInput as error:
         raise InvalidInput(f"row {row}: {error}", field="meter_pans") from None
     raise AssertionError("the kernel refuses what MeterPAN takes")
@@ -135,14 +134,13 @@ def _by_des(
     )
     masks = np.uint64(0) - bits
     common = attributes.key_type is KeyType.DCTK
-    # As a signed number, since that is what a Python number is to a kernel.
     control = control_block(attributes)
     keys = np.empty(len(pans), np.uint64)
     for part in slices(len(pans)):
         pan = padded(pans[part], cipher_kernels.GROUP)
         tariff = padded(tariffs[part], cipher_kernels.GROUP)
         mixed = np.empty(len(pan), np.uint64)
-        token_kernels.mix_pan_blocks(common, control, pan, tariff, mixed)
+        _require_good(pans, part, token_kernels.mix_pan_blocks(common, control, pan, tariff, mixed))
         encrypted = np.empty(len(pan), np.uint64)
         cipher_kernels.des(masks, mixed, encrypted)
         encrypted ^= mixed
@@ -171,6 +169,7 @@ def _by_hmac(
     keys = np.empty((len(pans), 2), np.uint64)
     for part in slices(len(pans)):
         pan = padded(pans[part], sha256_kernels.L)
+        _require_good(pans, part, token_kernels.first_bad_pan(pan))
         high = np.empty(len(pan), np.uint64)
         low = np.empty(len(pan), np.uint64)
         tariff = padded(tariffs[part], sha256_kernels.L)

@@ -285,7 +285,9 @@ def judge(
 
 _NIBBLES = U(0x0F0F_0F0F_0F0F_0F0F)
 _EACH = U(0x0101_0101_0101_0101)
-_DRN_OF_SIX = U(0xFFF_FFFF_FFFF)
+_DRN_OF_ELEVEN = U((1 << 4 * 11) - 1)
+_ISSUER_OF_SIX = U(0x00727)
+"""The second to the sixth digit of an issuer 600727, a nibble each."""
 
 
 @inlined
@@ -298,11 +300,35 @@ def _nibbles(number: Any) -> Any:
 
 
 @inlined
-def _pan_block(pan: Any) -> Any:
-    """Return the second to the seventeenth of eighteen decimal digits, a nibble each."""
-    payload = pan // U(10) % U(10**16)
+def _pan_parts(pan: Any) -> Any:
+    """Return the first digit, the next sixteen a nibble each, and the last digit."""
+    first = pan // U(10**17)
+    payload = pan // U(10)
+    last = pan - payload * U(10)
+    payload -= first * U(10**16)
     upper = payload // _TEN_8
-    return _nibbles(upper) << U(32) | _nibbles(payload - upper * _TEN_8)
+    return first, _nibbles(upper) << U(32) | _nibbles(payload - upper * _TEN_8), last
+
+
+@inlined
+def _is_meter_pan(first: Any, block: Any, last: Any) -> Any:
+    doubled = (block & _NIBBLES) << U(1)
+    doubled -= U(9) * (doubled + _SIXES >> U(4) & _EACH)
+    # The first digit is doubled too: 0 stays, and 6 gives 12 and so 3.
+    total = ((doubled + (block >> U(4) & _NIBBLES)) * _EACH >> U(56)) + first // U(2) + last
+    # An issuer of four zeros, or 600727.
+    issuer = (first | block >> U(52)) == U(0) or (first == U(6) and block >> U(44) == _ISSUER_OF_SIX)
+    return issuer and total % U(10) == U(0)
+
+
+@kernel
+def first_bad_pan(meter_pans: NDArray[np.uint64]) -> int:
+    """Return the first row that is no MeterPAN, by its issuer or its check digit; -1 if all are good."""
+    for row in range(len(meter_pans)):
+        first, block, last = _pan_parts(meter_pans[row])
+        if not _is_meter_pan(first, block, last):
+            return row
+    return -1
 
 
 @kernel
@@ -312,31 +338,19 @@ def mix_pan_blocks(
     meter_pans: NDArray[np.uint64],
     tariff_indexes: NDArray[np.uint8],
     mixed: NDArray[np.uint64],
-) -> None:
-    """Put PANBlock xor CONTROLBlock of DKGA02 into `mixed`; `control` has zeros for the tariff index."""
+) -> int:
+    """Put PANBlock xor CONTROLBlock of DKGA02 into `mixed`; return what `first_bad_pan` does.
+
+    `control` has zeros for the tariff index, and `common` asks for zeros instead of the DRN.
+    """
+    bad = -1
     for row in range(len(meter_pans)):
-        block = _pan_block(meter_pans[row])
+        first, block, last = _pan_parts(meter_pans[row])
+        if bad < 0 and not _is_meter_pan(first, block, last):
+            bad = row
         if common:
-            # The DRN's thirteen or eleven digits become zeros: all that is left of an issuer 0000 is zero.
-            block &= ~_DRN_OF_SIX
-            if meter_pans[row] < U(10**14):
-                block = U(0)
+            # With an issuer of four zeros nothing else is left.
+            block = U(0) if first == U(0) else block & ~_DRN_OF_ELEVEN
         tariff = U(tariff_indexes[row])
-        tens = tariff // U(10)
-        mixed[row] = block ^ U(control) ^ (tariff + U(6) * tens) << U(28)
-
-
-@kernel
-def first_bad_pan(meter_pans: NDArray[np.uint64]) -> int:
-    """Return the first row that is no MeterPAN, by its issuer or its check digit; -1 if all are good."""
-    for row in range(len(meter_pans)):
-        pan = meter_pans[row]
-        block = _pan_block(pan)
-        first = pan // U(10**17)
-        doubled = (block & _NIBBLES) << U(1)
-        doubled -= U(9) * (doubled + _SIXES >> U(4) & _EACH)
-        # The first digit is doubled too; it is 0, or 6 with 12 and so 3.
-        total = ((doubled + (block >> U(4) & _NIBBLES)) * _EACH >> U(56)) + first // U(2)
-        if (total + pan % U(10)) % U(10) or (pan // U(10**12) != U(600727) and pan >= U(10**14)):
-            return row
-    return -1
+        mixed[row] = block ^ U(control) ^ (tariff + U(6) * (tariff // U(10))) << U(28)
+    return bad
