@@ -38,7 +38,8 @@ def test_the_version_is_the_package_s() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["demo", "--help"], ["pos", "--help"], ["workbench", "--help"]]
+    "arguments",
+    [["--help"], ["demo", "--help"], ["pos", "--help"], ["token", "--help"], ["workbench", "--help"]],
 )
 def test_help_waits_for_nothing_heavy(arguments: list[str]) -> None:
     program = (

@@ -36,7 +36,9 @@ def draw(explanation: Explanation, known: BaseDate | None) -> None:
     """Print all that a token says, and which of its times holds where the base date of the key is known."""
     out = console()
     out.print(Text(explanation.token.grouped(), style="bold"))
-    out.print(f"class {explanation.token_class}, {explanation.class_name}{_subclass(explanation)}")
+    out.print(f"class {explanation.token_class:<8}{explanation.class_name}")
+    if explanation.checksum is not None and explanation.checksum.right:
+        out.print(f"subclass {explanation.subclass:<5}{explanation.title}")
     for bit_map in explanation.maps:
         out.print()
         _draw_map(out, bit_map, explanation)
@@ -55,12 +57,6 @@ def draw(explanation: Explanation, known: BaseDate | None) -> None:
         checksum = explanation.checksum
         out.print(f"{checksum.name:<18}{checksum.found:04X} found, {checksum.expected:04X} expected")
     _draw_verdict(out, explanation)
-
-
-def _subclass(explanation: Explanation) -> str:
-    if explanation.checksum is None or not explanation.checksum.right:
-        return ""
-    return f"; subclass {explanation.subclass}, {explanation.title}"
 
 
 def _draw_map(out: Console, bit_map: BitMap, explanation: Explanation) -> None:
