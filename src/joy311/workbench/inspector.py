@@ -68,12 +68,16 @@ def _build(counter: Counter, decoder_keys: Mapping[str, DecoderKey]) -> None:
         own.set_visibility(choice.value == OWN_KEY)
         text = (digits.value or "").strip()
         if not text:
-            result.set_content('<p class="joy-quiet">Type or paste twenty digits, or take one of these.</p>')
+            result.set_content('<p class="joy-quiet">Type or paste twenty digits.</p>')
             return
         try:
             result.set_content(drawn(explain(text, chosen_key())))
         except Joy311Error as error:
             result.set_content(f'<p class="joy-refusal" role="alert">{escape(str(error))}</p>')
+
+    def first_token() -> str:
+        receipt = counter.last_receipt()
+        return ALL_TESTS if receipt is None else receipt.token.grouped()
 
     def take(token: Callable[[], str]) -> Callable[[], None]:
         def fill() -> None:
@@ -92,7 +96,7 @@ def _build(counter: Counter, decoder_keys: Mapping[str, DecoderKey]) -> None:
             ui.link("Workbench", "/").classes("joy-way")
         with ui.element("section").classes("joy-card joy-asked").props('aria-label="Token and key"'):
             digits = (
-                ui.input("Twenty digits", on_change=refresh)
+                ui.input("Twenty digits", value=first_token(), on_change=refresh)
                 .props("outlined dense inputmode=numeric autocomplete=off spellcheck=false")
                 .classes("joy-digits")
             )
