@@ -52,6 +52,10 @@ class CuttableStorage:
     def close(self) -> None:
         self._cache.clear()
 
+    def cut_after(self, calls: int) -> None:
+        """Let `calls` more writes and syncs succeed."""
+        self._left = calls
+
     def cut(self) -> None:
         """Lose the supply: of every unsynchronised sector a part, all or nothing arrives, in any order."""
         sectors = [

@@ -263,3 +263,14 @@ def test_every_result_has_a_text_that_seven_segments_can_show() -> None:
 def test_low_credit_levels_out_of_order_are_refused(levels: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="must fall"):
         factory(low_credit_wh=levels)
+
+
+def test_a_token_through_the_port_is_seen_though_digits_were_half_typed() -> None:
+    meter = new_meter()
+    type_digits(meter, "57")
+    assert meter.enter_token("1" * 19)[0] is TokenResult.FORMAT_ERROR
+    assert meter.screen.text == "LEn 19"
+
+
+def test_an_event_shows_no_token() -> None:
+    assert credit_token(1) not in repr(TokenReceived(credit_token(1)))

@@ -157,7 +157,7 @@ class TwoSlotMemory:
     Raises
     ------
     StorageError
-        If both slots are damaged.
+        If both slots are damaged, or the storage fails.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -173,6 +173,12 @@ class TwoSlotMemory:
         # commit was cut short, and nothing has been promised yet.
         if self._content is None and any(slots[1]):
             raise StorageError("both slots of the meter's memory are damaged")
+        if self._content is not None:
+            # What was read may still be in a cache: its writer may have died before the sync, or the sync
+            # failed. Written again it is safe before anybody hears of it and the other slot is touched.
+            newest = _slot_of(self._sequence)
+            storage.write(newest * SLOT_BYTES, slots[newest])
+            storage.sync()
 
     @property
     def commits(self) -> int:
@@ -196,7 +202,7 @@ class TwoSlotMemory:
                 f"a record of {len(content)} bytes, and a slot holds {SLOT_BYTES - _HEADER.size}"
             )
         sequence = self._sequence + 1
-        slot = (sequence + 1) % _SLOTS
+        slot = _slot_of(sequence)
         header = _HEADER.pack(_MAGIC, len(content), sequence, _checksum(sequence, content))
         self._storage.write(slot * SLOT_BYTES, header + content)
         self._storage.sync()
@@ -205,6 +211,10 @@ class TwoSlotMemory:
     def close(self) -> None:
         """Give the storage back."""
         self._storage.close()
+
+
+def _slot_of(sequence: int) -> int:
+    return (sequence + 1) % _SLOTS
 
 
 def _checksum(sequence: int, content: bytes) -> int:

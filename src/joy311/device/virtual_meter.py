@@ -85,7 +85,7 @@ class VirtualMeter:
         The instant at which the supply returns [ns].
     relay : LatchingRelay, optional
         The relay as it was left; open by default.
-    rated : Thresholds, optional
+    thresholds : Thresholds, optional
         Metering thresholds; those of 230 V and 5 A by default.
 
     Raises

@@ -250,6 +250,8 @@ class Meter:
             case KeyPressed(key):
                 return self._press(key, now)
             case TokenReceived(text):
+                # The result must be seen, so digits half typed on the keypad give way.
+                self._entry.finish()
                 self._communication_until_ns = now + COMMUNICATION_NS
                 return self._judge(text, now)
             case ContactMoved(closed):

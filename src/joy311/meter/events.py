@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from joy311.energy import EnergyIncrement
 from joy311.panel import Key
@@ -32,7 +32,7 @@ class KeyPressed:
 class TokenReceived:
     """A whole token arrived through a door other than the keypad, as whatever text was sent."""
 
-    text: str
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
