@@ -66,7 +66,7 @@ def test_a_token_is_explained_bit_by_bit_in_eighty_columns_without_colour(sta_ke
     assert "01 01001001001000001000001111000000101 00 110011111001110010001010101" in shown
     assert "from 1993       2004-03-01 13:55 UTC   the base date of this key" in shown
     assert "from 2035       2046-03-01 13:55 UTC" in shown
-    assert "0.1 kWh: exponent 0, mantissa 1, in steps of 0.1 kWh" in shown
+    assert "amount            0.1 kWh\n  carried as      exponent 0, mantissa 1\n" in shown
     assert "19E6 found, 19E6 expected" in shown
     assert "\x1b" not in shown
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80

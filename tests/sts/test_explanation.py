@@ -15,6 +15,7 @@ from joy311.sts import (
     EncryptionAlgorithm,
     InitiateMeterTest,
     Layout,
+    SetExtendedControl,
     SetMaximumPowerLimit,
     Token20,
     TokenFormatError,
@@ -213,6 +214,15 @@ def test_several_tests_none_and_a_manufacturers_are_counted() -> None:
     assert control(InitiateMeterTest(0, 0)) == "no test"
     assert control(InitiateMeterTest(11, 0b10, 99)) == "the manufacturer's test 2"
     assert control(InitiateMeterTest(0, 1 << 30)) == "test 31: reserved"
+
+
+def test_a_flag_is_read_from_index_and_value() -> None:
+    def value(token: SetExtendedControl) -> str:
+        return explain(encode(token, STA_KEY).digits, STA_KEY).maps[-1].fields[-2].reading
+
+    assert value(SetExtendedControl(0, 1000, 63, 0b101)) == "flag 2 set"
+    assert value(SetExtendedControl(0, 1000, 63, 0b100)) == "flag 2 cleared"
+    assert value(SetExtendedControl(0, 1000, 62, 0b101)) == ""
 
 
 def test_an_amount_shows_exponent_mantissa_and_step() -> None:

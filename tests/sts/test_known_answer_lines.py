@@ -94,6 +94,16 @@ def test_lines_that_are_no_known_answers_are_failures_with_their_number() -> Non
     assert "'riddle' is not known" in report.failures[-2].reason
 
 
+def test_what_a_line_says_of_itself_cannot_upset_a_terminal() -> None:
+    wild = {"id": "\x1b[2J\ud800", "kind": "\x07kind"}
+    wrong = BY_KIND["damaged_token"] | {"id": "\ud800", "result": "\x1b[31m"}
+    report = check_lines([json.dumps(wild).encode(), json.dumps(wrong).encode()])
+    assert report.failed == 2
+    for failure in report.failures:
+        assert f"{failure.id}{failure.kind}{failure.reason}".isprintable()
+        assert failure.reason.encode()
+
+
 def test_one_bad_line_spoils_no_other() -> None:
     good = json.dumps(BY_KIND["crc"]).encode()
     report = check_lines([good, b"{", good, b'{"kind": "crc"}'])

@@ -498,7 +498,7 @@ def _read_key_file(path: Path) -> str:
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         typer.echo(f"joy311: warning: others can read the key in {path}: chmod 600 {path}", err=True)
     try:
-        return raw.decode("utf-8")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         # The cause would quote the key.
         raise InvalidInput(f"{path} is not a text", field="key-file") from None

@@ -123,11 +123,10 @@ def _draw_token_id(out: Console, reading: TokenIdReading, known: BaseDate | None
 
 
 def _draw_amount(out: Console, amount: AmountReading) -> None:
-    sign = "negative, " if amount.negative else ""
-    out.print(
-        f"amount            {amount.text}: {sign}exponent {amount.exponent}, mantissa {amount.mantissa},"
-        f" in steps of {amount.step_text}"
-    )
+    sign = ", negative" if amount.negative else ""
+    out.print(f"amount            {amount.text}")
+    out.print(f"  carried as      exponent {amount.exponent}, mantissa {amount.mantissa}{sign}")
+    out.print(f"  in steps of     {amount.step_text}")
 
 
 def _draw_verdict(out: Console, explanation: Explanation) -> None:

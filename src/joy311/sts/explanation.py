@@ -31,6 +31,9 @@ CLASS_NAMES = ("credit", "meter test or display", "management", "reserved")
 """What the tokens of each class are for."""
 
 SERVICES = ("electricity", "water", "gas", "connection time")
+LAST_STANDARD_TEST = 2
+"""The highest subclass of class 1 that is the standard's; those from 6 on are manufacturers' own."""
+
 _SHORT_NAMES = {
     "amount": "amount",
     "class": "cl",
@@ -502,8 +505,10 @@ def _by_field(
         payload = block >> CRC_BITS & (1 << PAYLOAD_BITS) - 1
         fields.append(BitField("payload", 59, PAYLOAD_BITS, payload, "bits without a defined meaning"))
     else:
-        for part, shift, value in zip(layout.fields, layout.shifts, layout.unpack(block), strict=True):
-            reading = "a part of a key: not shown" if part.secret else _reading(layout, part, value, amount)
+        values = _values(layout, block)
+        for part, shift in zip(layout.fields, layout.shifts, strict=True):
+            value = values[part.name]
+            reading = "a part of a key: not shown" if part.secret else _reading(layout, part, values, amount)
             shown = None if part.secret else value
             fields.append(
                 BitField(
@@ -527,8 +532,9 @@ def _by_field(
     return BitMap(Stage.PLAIN, tuple(fields))
 
 
-def _reading(layout: Layout, part: Field, value: int, amount: AmountReading | None) -> str:
+def _reading(layout: Layout, part: Field, values: dict[str, int], amount: AmountReading | None) -> str:
     """Return what the value of a field says to a person."""
+    value = values[part.name]
     if not part.allows(value):
         return f"not {limits(part)}"
     match part.name:
@@ -539,7 +545,7 @@ def _reading(layout: Layout, part: Field, value: int, amount: AmountReading | No
         case "control":
             return _tests(layout, part, value)
         case "manufacturer_code":
-            return "the standard's" if not value else "the manufacturer's"
+            return "the standard's" if layout.subclass <= LAST_STANDARD_TEST else "the manufacturer's"
         case "register":
             return "all" if value == ALL_REGISTERS else _REGISTERS[value]
         case "key_type":
@@ -554,6 +560,8 @@ def _reading(layout: Layout, part: Field, value: int, amount: AmountReading | No
             return f"{value:06d}"
         case "index":
             return "a flag" if value == FLAG_INDEX else f"control {value}"
+        case "value" if values["index"] == FLAG_INDEX:
+            return f"flag {value >> 1} {'set' if value & 1 else 'cleared'}"
     return ""
 
 
@@ -563,7 +571,7 @@ def _tests(layout: Layout, part: Field, control: int) -> str:
     tests = [bit + 1 for bit in range(part.bits) if control >> bit & 1]
     if not tests:
         return "no test"
-    if layout.subclass > 1:
+    if layout.subclass > LAST_STANDARD_TEST:
         return f"the manufacturer's {_counted(tests)}"
     if len(tests) == 1:
         return f"test {tests[0]}: {METER_TESTS.get(tests[0], 'reserved')}"

@@ -118,7 +118,7 @@ class Report:
         self.by_kind[kind] = (passed + (reason is None), failed + (reason is not None))
         if reason is not None:
             name = answer.get("id", "") if isinstance(answer, Mapping) else ""
-            self.failures.append(Failure(line, str(name)[:_LONGEST_SHOWN], kind, reason))
+            self.failures.append(Failure(line, _printable(str(name)), kind, reason))
 
 
 def check_lines(lines: Iterable[bytes]) -> Report:
@@ -139,7 +139,7 @@ def check_lines(lines: Iterable[bytes]) -> Report:
             continue
         reason = check_known_answer(answer)
         kind = answer.get("kind") if isinstance(answer, Mapping) else None
-        report._add(number, answer, kind[:_LONGEST_SHOWN] if isinstance(kind, str) else UNREADABLE, reason)
+        report._add(number, answer, _printable(kind) if isinstance(kind, str) else UNREADABLE, reason)
     return report
 
 
@@ -174,6 +174,14 @@ def check_known_answer(answer: object) -> str | None:
     return None
 
 
+def _printable(text: str) -> str:
+    """Return the beginning of a text from outside as any terminal can show it."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for character in text[:_LONGEST_SHOWN]
+    )
+
+
 def _shown(value: object) -> str:
     match value:
         case Token20():
@@ -182,7 +190,7 @@ def _shown(value: object) -> str:
         case Undecodable():
             return value.result.standard_name
         case str() | int():
-            return str(value)[:_LONGEST_SHOWN]
+            return _printable(str(value))
     # Only tokens are left, whose key words do not show.
     return repr(value)[:256]
 
