@@ -68,7 +68,7 @@ ROOMS = {
         ),
         Room("device", _BELOW_DEVICE, (("", ("numba", "numpy")),)),
         Room("files", ("words",), (("", ("comtrade", "numpy", "pyarrow")),)),
-        Room("bench", _BELOW_WORLDS, (("figures", ("matplotlib",)),)),
+        Room("bench", _BELOW_WORLDS, (("", ("numba", "numpy")), ("figures", ("matplotlib",)))),
         Room("fleet", (*_BELOW_WORLDS, "vending", "vending rules"), (("figures", ("matplotlib",)),)),
         Room(
             "workbench",
