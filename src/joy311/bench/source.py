@@ -2,8 +2,8 @@
 
 A wave is a direct part and a sum of tones, gated in whole cycles where a burst-fired load needs it. Waves
 with edges (half-wave, phase-fired) are given by their Fourier series up to an order below half the sampling
-rate, as an anti-aliasing filter would leave them; so the samples and the closed form describe one and the same
-signal, and no truth is ever computed from samples.
+rate, as an anti-aliasing filter would leave them; so samples and closed form describe one and the same signal,
+and no truth is ever computed from samples.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def half_wave(full_rms: float, angle_rad: float, highest_order: int = HIGHEST_ED
 def phase_fired(full_rms: float, angle_rad: float, highest_order: int = HIGHEST_EDGE_ORDER) -> Wave:
     """Return a sine of `full_rms` that conducts in the second half of each half cycle: odd harmonics.
 
-    Fired a quarter cycle after each zero crossing; at a sine voltage in phase its power is half the full one's.
+    Fired a quarter cycle after each zero crossing; at a sine voltage in phase it has half the full power.
     """
     peak = _ROOT_2 * full_rms
     tones = []

@@ -1,8 +1,8 @@
 """A meter in plain NumPy that shares nothing with the JOY311's metrology: the bench's second opinion.
 
 It multiplies and adds over windows of a fifth of a second, takes off the product of the means, and begins a
-pulse wherever its sum passes a watt-hour. Its faults are a few numbers, so a lesser meter is the same one with
-worse.
+pulse wherever its sum passes a watt-hour. Its faults are a few numbers, so a lesser meter is the same one
+with worse.
 """
 
 from __future__ import annotations
