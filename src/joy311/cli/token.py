@@ -686,6 +686,7 @@ def _explained(explanation: Explanation) -> dict[str, Any]:
         "maps": [
             {
                 "stage": bit_map.stage.value,
+                "title": bit_map.title,
                 "fields": [
                     {
                         "name": field.name,

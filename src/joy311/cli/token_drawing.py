@@ -19,11 +19,6 @@ COLOURS = ("cyan", "yellow", "green", "magenta", "bright_blue", "red")
 FAILURES_SHOWN = 20
 """How many failures a person is shown; the JSON document has all."""
 
-_TITLES = {
-    Stage.TRANSMITTED: "As transmitted: the class displaces bits 28 and 27 of the block to the top",
-    Stage.TRANSPOSED: "The class taken out, the displaced bits put back",
-    Stage.PLAIN: "By field",
-}
 _WRAPPED_COLOURS = {"class": "cyan", "displaced": "yellow", "block": "default"}
 
 
@@ -41,7 +36,7 @@ def draw(explanation: Explanation, known: BaseDate | None) -> None:
         out.print(f"subclass {explanation.subclass:<5}{explanation.title}")
     for bit_map in explanation.maps:
         out.print()
-        _draw_map(out, bit_map, explanation)
+        _draw_map(out, bit_map)
     out.print()
     if explanation.needs_key:
         out.print(f"No key: {explanation.reason}.")
@@ -59,13 +54,8 @@ def draw(explanation: Explanation, known: BaseDate | None) -> None:
     _draw_verdict(out, explanation)
 
 
-def _draw_map(out: Console, bit_map: BitMap, explanation: Explanation) -> None:
-    title = _TITLES[bit_map.stage]
-    if bit_map.stage is Stage.PLAIN and explanation.opened_with is not None:
-        title = f"{title}, after decryption under {explanation.opened_with.name}"
-    elif bit_map.stage is Stage.PLAIN:
-        title = f"{title}: class {explanation.token_class} is not encrypted"
-    out.print(Text(title, style="bold"))
+def _draw_map(out: Console, bit_map: BitMap) -> None:
+    out.print(Text(bit_map.title, style="bold"))
     names, bits = Text(" "), Text(" ")
     for place, field in enumerate(bit_map.fields):
         colour = _colour(bit_map, place, field)

@@ -135,11 +135,14 @@ class BitMap:
     ----------
     stage : Stage
         Which stage.
+    title : str
+        How it came to that stage, for people.
     fields : tuple of BitField
         Their widths make 66.
     """
 
     stage: Stage
+    title: str
     fields: tuple[BitField, ...]
 
 
@@ -368,18 +371,23 @@ def _opened(token: Token20, token_class: int, block: int, plain: int, key: Decod
     amount = None if layout is None else _amount(layout, values)
     failure, reason = _judge(token_class, plain, key_bits, layout, checksum)
     wrong = failure is TokenResult.CRC_ERROR
-    state = f"encrypted under {key.encryption_algorithm.name}" if encrypted and key else "not encrypted"
+    if encrypted and key is not None:
+        opened_with = key.encryption_algorithm
+        state, how = f"encrypted under {opened_with.name}", f", after decryption under {opened_with.name}"
+    else:
+        opened_with = None
+        state, how = "not encrypted", f": class {token_class} is not encrypted"
     return Explanation(
         token=token,
         token_class=token_class,
         encrypted=encrypted,
-        opened_with=key.encryption_algorithm if encrypted and key is not None else None,
+        opened_with=opened_with,
         subclass=subclass,
         title="reserved" if layout is None else layout.title,
         name=None if layout is None else layout.token,
         maps=(
             *_wrapped(token, token_class, block, state),
-            _by_field(token_class, plain, layout, checksum, amount),
+            _by_field(token_class, plain, layout, checksum, amount, how),
         ),
         token_id=_token_id(values["token_id"]) if "token_id" in values else None,
         amount=amount,
@@ -482,11 +490,23 @@ def _wrapped(token: Token20, token_class: int, block: int, state: str) -> tuple[
         BitField("class", 65, 2, token_class, "the token's class", class_bits),
         BitField("block", 63, BLOCK_BITS, block, "the block", state),
     )
-    return BitMap(Stage.TRANSMITTED, transmitted), BitMap(Stage.TRANSPOSED, transposed)
+    return (
+        BitMap(
+            Stage.TRANSMITTED,
+            "As transmitted: the class displaces bits 28 and 27 of the block to the top",
+            transmitted,
+        ),
+        BitMap(Stage.TRANSPOSED, "The class taken out, the displaced bits put back", transposed),
+    )
 
 
 def _by_field(
-    token_class: int, block: int, layout: Layout | None, checksum: Checksum, amount: AmountReading | None
+    token_class: int,
+    block: int,
+    layout: Layout | None,
+    checksum: Checksum,
+    amount: AmountReading | None,
+    how: str,
 ) -> BitMap:
     subclass = block >> SUBCLASS_SHIFT
     fields = [
@@ -529,7 +549,7 @@ def _by_field(
         verdict = f"wrong: {checksum.expected:04X} belongs here"
     meaning = "the checksum of class and block"
     fields.append(BitField("crc", 15, CRC_BITS, checksum.found, meaning, f"{checksum.name}, {verdict}"))
-    return BitMap(Stage.PLAIN, tuple(fields))
+    return BitMap(Stage.PLAIN, f"By field{how}", tuple(fields))
 
 
 def _reading(layout: Layout, part: Field, values: dict[str, int], amount: AmountReading | None) -> str:

@@ -27,11 +27,6 @@ ALL_TESTS = "5649 3153 7254 5031 3471"
 COLOURS = 9
 """How many colours the style sheet has for fields; no layout has more."""
 
-_TITLES = {
-    Stage.TRANSMITTED: "As transmitted: the class displaces bits 28 and 27 of the block to the top",
-    Stage.TRANSPOSED: "The class taken out, the displaced bits put back",
-    Stage.PLAIN: "By field",
-}
 _WRAPPED_COLOURS: dict[str, int | str] = {"class": 0, "displaced": 1, "block": "wrapped"}
 
 
@@ -130,7 +125,7 @@ def _build(counter: Counter, decoder_keys: Mapping[str, DecoderKey]) -> None:
 def drawn(explanation: Explanation) -> str:
     """Return an explanation as HTML: verdict, bit maps, fields and what they mean."""
     plain = explanation.maps[-1] if explanation.maps[-1].stage is Stage.PLAIN else None
-    maps = "".join(_map(bit_map, explanation) for bit_map in explanation.maps)
+    maps = "".join(_map(bit_map) for bit_map in explanation.maps)
     parts = [_verdict(explanation), f'<section class="joy-card joy-maps">{maps}</section>']
     if plain is not None:
         parts.append('<div class="joy-sides">')
@@ -171,18 +166,10 @@ def _verdict(explanation: Explanation) -> str:
     )
 
 
-def _map(bit_map: BitMap, explanation: Explanation) -> str:
-    title = _TITLES[bit_map.stage]
-    if bit_map.stage is Stage.PLAIN:
-        opened = explanation.opened_with
-        title += (
-            f", after decryption under {opened.name}"
-            if opened is not None
-            else f": class {explanation.token_class} is not encrypted"
-        )
+def _map(bit_map: BitMap) -> str:
     bits = "".join(_bits(field, _colour(bit_map, place, field)) for place, field in enumerate(bit_map.fields))
     return (
-        f'<h3 class="joy-map-title">{escape(title)}</h3>'
+        f'<h3 class="joy-map-title">{escape(bit_map.title)}</h3>'
         f'<div class="joy-bits" data-stage="{escape(bit_map.stage.value)}">{bits}</div>'
     )
 
