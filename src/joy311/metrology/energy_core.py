@@ -8,6 +8,7 @@ the same function for an array of int64.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from joy311.energy import QUANTA_PER_WH, EnergyIncrement, EnergyRegister
@@ -20,6 +21,7 @@ UNITS_PER_WH = 1 << 48
 HYSTERESIS = 0.8
 """Part of the thresholds below which a phase that meters stops to."""
 
+ARITHMETIC, ABSOLUTE = int(SumMode.ARITHMETIC), int(SumMode.ABSOLUTE)
 # Where the registers lie: pairs of whole watt-hours and the rest below one.
 IMPORT, EXPORT, TOTAL, NET_EXPORT, PULSE, BELOW, REACTIVE = 0, 6, 12, 14, 16, 18, 20
 REGISTER_WORDS = REACTIVE + 24
@@ -28,8 +30,8 @@ REGISTER_WORDS = REACTIVE + 24
 
 def settle(
     state: list[int],
-    energies: list[int],
-    metered: list[bool],
+    energies: Sequence[int],
+    metered: Sequence[bool],
     mode: int,
     units_per_wh: int,
     pulse_wh: int,
@@ -40,9 +42,9 @@ def settle(
     ----------
     state : list of int
         The `REGISTER_WORDS` integers of the core; changed in place.
-    energies : list of int
+    energies : sequence of int
         Signed energy of each phase over one step [1/units_per_wh Wh].
-    metered : list of bool
+    metered : sequence of bool
         Whether each phase meters; the energy of one that does not goes to the hidden register below threshold.
     mode : int
         The `SumMode`.
@@ -53,40 +55,44 @@ def settle(
     total = 0
     for phase in range(3):
         energy = energies[phase]
+        if energy == 0:
+            continue
         size = abs(energy)
         if not metered[phase]:
             register = BELOW
-        elif energy >= 0:
-            register = IMPORT + 2 * phase
-            total += size
         else:
-            register = EXPORT + 2 * phase
-            if mode == 1:
-                total += size
-        if metered[phase]:
             net += energy
+            if energy > 0:
+                register = IMPORT + 2 * phase
+                total += size
+            else:
+                register = EXPORT + 2 * phase
+                if mode == ABSOLUTE:
+                    total += size
         rest = state[register + 1] + size
-        whole = rest // units_per_wh
-        state[register] += whole
-        state[register + 1] = rest - whole * units_per_wh
-    if mode == 0:
+        if rest >= units_per_wh:
+            state[register] += rest // units_per_wh
+            rest %= units_per_wh
+        state[register + 1] = rest
+    if mode == ARITHMETIC:
         total = max(net, 0)
         if net < 0:
             rest = state[NET_EXPORT + 1] - net
-            whole = rest // units_per_wh
-            state[NET_EXPORT] += whole
-            state[NET_EXPORT + 1] = rest - whole * units_per_wh
+            state[NET_EXPORT] += rest // units_per_wh
+            state[NET_EXPORT + 1] = rest % units_per_wh
     rest = state[TOTAL + 1] + total
-    whole = rest // units_per_wh
-    state[TOTAL] += whole
-    state[TOTAL + 1] = rest - whole * units_per_wh
+    if rest >= units_per_wh:
+        state[TOTAL] += rest // units_per_wh
+        rest %= units_per_wh
+    state[TOTAL + 1] = rest
     rest = state[PULSE + 1] + total
-    whole = rest // units_per_wh
-    state[PULSE + 1] = rest - whole * units_per_wh
-    waiting = state[PULSE] + whole
-    pulses = waiting // pulse_wh
-    state[PULSE] = waiting - pulses * pulse_wh
-    return pulses
+    if rest < units_per_wh:
+        state[PULSE + 1] = rest
+        return 0
+    state[PULSE + 1] = rest % units_per_wh
+    waiting = state[PULSE] + rest // units_per_wh
+    state[PULSE] = waiting % pulse_wh
+    return waiting // pulse_wh
 
 
 def settle_reactive(state: list[int], phase: int, active: int, reactive: int, units_per_wh: int) -> None:
@@ -101,9 +107,8 @@ def settle_reactive(state: list[int], phase: int, active: int, reactive: int, un
         quadrant = 3 if active >= 0 else 2
     register = REACTIVE + 8 * phase + 2 * quadrant
     rest = state[register + 1] + abs(reactive)
-    whole = rest // units_per_wh
-    state[register] += whole
-    state[register + 1] = rest - whole * units_per_wh
+    state[register] += rest // units_per_wh
+    state[register + 1] = rest % units_per_wh
 
 
 def is_metering(was: bool, current_a: float, power_w: float, least_a: float, least_w: float) -> bool:
@@ -155,7 +160,7 @@ class EnergyCore:
         Energy of one pulse of the test output [Wh]; 1 at 1000 imp/kWh.
     """
 
-    __slots__ = ("_pulse_wh", "_sum_mode", "_units_per_wh", "state")
+    __slots__ = ("_latest", "_pulse_wh", "_quanta", "_sum_mode", "_units_per_wh", "state")
 
     def __init__(
         self, units_per_wh: int = UNITS_PER_WH, sum_mode: SumMode = SumMode.ABSOLUTE, pulse_wh: int = 1
@@ -166,6 +171,8 @@ class EnergyCore:
         self._sum_mode = sum_mode
         self._pulse_wh = pulse_wh
         self.state = [0] * REGISTER_WORDS
+        self._quanta = [0] * 7
+        self._latest = (self.state[: PULSE + 2], 0)
 
     def add(
         self, energies: tuple[int, int, int], metered: tuple[bool, bool, bool], duration_ns: int
@@ -181,10 +188,31 @@ class EnergyCore:
         duration_ns : int
             Length of the step [ns].
         """
+        state, units = self.state, self._units_per_wh
+        before = state[: PULSE + 2]
+        pulses = settle(state, energies, metered, self._sum_mode, units, self._pulse_wh)
+        self._latest = before, pulses
+        gained = [0, 0, 0, 0, 0, 0, 0]
+        quanta = self._quanta
+        for register in range(7):
+            rest = state[2 * register + 1]
+            whole = state[2 * register] - before[2 * register]
+            if whole or rest != before[2 * register + 1]:
+                # Each register gives out whole quanta and keeps what is below one, so nothing is lost.
+                now = rest * QUANTA_PER_WH // units
+                gained[register] = whole * QUANTA_PER_WH + now - quanta[register]
+                quanta[register] = now
+        i1, i2, i3, e1, e2, e3, total = gained
+        return EnergyIncrement(duration_ns, (i1, i2, i3), (e1, e2, e3), total, pulses)
+
+    @property
+    def pulse_fractions(self) -> tuple[float, ...]:
+        """Where in the latest step its pulses fell, each from 0, its begin, to 1, its end."""
+        before, pulses = self._latest
         units = self._units_per_wh
-        before = self.state[: IMPORT + 14]
-        pulses = settle(self.state, list(energies), list(metered), self._sum_mode, units, self._pulse_wh)
-        return increment_between(before, self.state, units, duration_ns, pulses)
+        total = (self.state[TOTAL] - before[TOTAL]) * units + self.state[TOTAL + 1] - before[TOTAL + 1]
+        rest = before[PULSE] * units + before[PULSE + 1]
+        return tuple((k * self._pulse_wh * units - rest) / total for k in range(1, pulses + 1))
 
     def add_reactive(self, phase: int, active: int, reactive: int) -> None:
         """Add the reactive energy of a phase to its quadrant, which the sign of the active energy chooses."""
@@ -193,27 +221,6 @@ class EnergyCore:
     def registers(self) -> EnergyRegisters:
         """Return a reading of all registers."""
         return registers_of(self.state, self._units_per_wh, self._sum_mode)
-
-
-def quanta_at(state: list[int], register: int, units_per_wh: int) -> int:
-    """Return a register in whole quanta of 2**-32 Wh."""
-    return state[register] * QUANTA_PER_WH + state[register + 1] * QUANTA_PER_WH // units_per_wh
-
-
-def increment_between(
-    before: list[int], after: list[int], units_per_wh: int, duration_ns: int, pulses: int
-) -> EnergyIncrement:
-    """Return the increment between two states of a core.
-
-    Each register gives out whole quanta and keeps the rest, so increments add up to the register exactly.
-    """
-    i1, i2, i3, e1, e2, e3, total = (
-        0
-        if before[register + 1] == after[register + 1] and before[register] == after[register]
-        else quanta_at(after, register, units_per_wh) - quanta_at(before, register, units_per_wh)
-        for register in range(0, 14, 2)
-    )
-    return EnergyIncrement(duration_ns, (i1, i2, i3), (e1, e2, e3), total, pulses)
 
 
 def registers_of(state: list[int], units_per_wh: int, sum_mode: SumMode) -> EnergyRegisters:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from joy311.energy import QUANTA_PER_WH, EnergyIncrement
 from joy311.errors import InvalidInput
 from joy311.instant import HOUR_NS
+from joy311.metrology.energy_core import BELOW, TOTAL, EnergyCore, EnergyRegisters
+from joy311.metrology.sum_mode import SumMode
 from joy311.metrology.thresholds import Thresholds
 
 UW_NS_PER_WH = 1_000_000 * HOUR_NS
@@ -76,46 +78,27 @@ class PhasorMeter:
     Notes
     -----
     The total, which debits credit, is the sum of the absolute phase energies: reversing a phase never adds
-    credit. Each of the six phase integrators and the total carries its own residue below a quantum, so every
-    one of them is exact, and the phases add up to the total to within those residues.
+    credit. Each of the six phase registers and the total keeps its own rest below a quantum, so every one of
+    them is exact, and the phases add up to the total to within those rests.
     """
 
-    __slots__ = (
-        "_below_uw_ns",
-        "_creep_a",
-        "_creep_uw",
-        "_pulse_quanta",
-        "_pulse_rest",
-        "_residues",
-        "_total_residue",
-    )
+    __slots__ = ("_core", "_creep_a", "_creep_uw")
 
     def __init__(self, thresholds: Thresholds, pulse_wh: int = 1) -> None:
-        if pulse_wh < 1:
-            raise InvalidInput(f"a pulse of {pulse_wh} Wh must be at least 1 Wh")
+        self._core = EnergyCore(UW_NS_PER_WH, SumMode.ABSOLUTE, pulse_wh)
         self._creep_a = thresholds.current_a
         self._creep_uw = math.ceil(thresholds.power_w * 1e6)
-        self._pulse_quanta = pulse_wh * QUANTA_PER_WH
-        self._pulse_rest = 0
-        self._residues = [0] * 6
-        self._total_residue = 0
-        self._below_uw_ns = 0
 
     @property
     def below_threshold_uw_ns(self) -> int:
         """Energy so far of phases below the thresholds, which no register counts [uW ns]."""
-        return self._below_uw_ns
+        state = self._core.state
+        return state[BELOW] * UW_NS_PER_WH + state[BELOW + 1]
 
     def metered_uw(self, line: LinePhasors) -> tuple[int, int, int]:
         """Return the active powers that would be metered, zero for a phase below the thresholds [uW]."""
-        powers = line.power_uw
-        least_a, least_uw = self._creep_a, self._creep_uw
-        (p1, p2, p3), (i1, i2, i3) = powers, line.amperes
-        return (
-            p1 if i1 >= least_a and abs(p1) >= least_uw else 0,
-            p2 if i2 >= least_a and abs(p2) >= least_uw else 0,
-            p3 if i3 >= least_a and abs(p3) >= least_uw else 0,
-        )
+        (p1, p2, p3), (m1, m2, m3) = line.power_uw, self._metered(line)
+        return p1 if m1 else 0, p2 if m2 else 0, p3 if m3 else 0
 
     def step(self, line: LinePhasors, duration_ns: int) -> EnergyIncrement:
         """Meter `line` for `duration_ns` and return the energy of the step.
@@ -134,37 +117,9 @@ class PhasorMeter:
         """
         if duration_ns < 0:
             raise InvalidInput(f"a step of {duration_ns} ns cannot be metered; it must be 0 ns or longer")
-        metered = self.metered_uw(line)
-        drawn = line.power_uw
-        if drawn != metered:
-            unmetered_uw = sum(abs(p) for p in drawn) - sum(abs(p) for p in metered)
-            self._below_uw_ns += unmetered_uw * duration_ns
-        residues = self._residues
-        imported = [0, 0, 0]
-        exported = [0, 0, 0]
-        total_uw = 0
-        for phase, power in enumerate(metered):
-            if power > 0:
-                total_uw += power
-                imported[phase], residues[phase] = divmod(
-                    residues[phase] + (power * duration_ns << _SHIFT), UW_NS_PER_WH
-                )
-            elif power < 0:
-                total_uw -= power
-                exported[phase], residues[phase + 3] = divmod(
-                    residues[phase + 3] + (-power * duration_ns << _SHIFT), UW_NS_PER_WH
-                )
-        total, self._total_residue = divmod(
-            self._total_residue + (total_uw * duration_ns << _SHIFT), UW_NS_PER_WH
-        )
-        pulses, self._pulse_rest = divmod(self._pulse_rest + total, self._pulse_quanta)
-        return EnergyIncrement(
-            duration_ns,
-            (imported[0], imported[1], imported[2]),
-            (exported[0], exported[1], exported[2]),
-            total,
-            pulses,
-        )
+        p1, p2, p3 = line.power_uw
+        energies = p1 * duration_ns, p2 * duration_ns, p3 * duration_ns
+        return self._core.add(energies, self._metered(line), duration_ns)
 
     def time_to(self, quanta: int, line: LinePhasors) -> int | None:
         """Return how long `line` takes to add `quanta` > 0 to the total [ns], None if it never does.
@@ -175,7 +130,7 @@ class PhasorMeter:
         total_uw = abs(a) + abs(b) + abs(c)
         if total_uw == 0:
             return None
-        return -((self._total_residue - quanta * UW_NS_PER_WH) // (total_uw << _SHIFT))
+        return -((self._total_residue() - quanta * UW_NS_PER_WH) // (total_uw << _SHIFT))
 
     def exact_uw_ns(self, quanta: int) -> tuple[int, int]:
         """Return the exact energy behind a total of `quanta` so far, as a fraction.
@@ -190,4 +145,21 @@ class PhasorMeter:
         tuple of int
             Numerator and denominator of the energy [uW ns].
         """
-        return quanta * UW_NS_PER_WH + self._total_residue, 1 << _SHIFT
+        return quanta * UW_NS_PER_WH + self._total_residue(), 1 << _SHIFT
+
+    def registers(self) -> EnergyRegisters:
+        """Return a reading of all registers."""
+        return self._core.registers()
+
+    def _metered(self, line: LinePhasors) -> tuple[bool, bool, bool]:
+        least_a, least_uw = self._creep_a, self._creep_uw
+        (p1, p2, p3), (i1, i2, i3) = line.power_uw, line.amperes
+        return (
+            i1 >= least_a and abs(p1) >= least_uw,
+            i2 >= least_a and abs(p2) >= least_uw,
+            i3 >= least_a and abs(p3) >= least_uw,
+        )
+
+    def _total_residue(self) -> int:
+        """Return what the total holds below a quantum [2**-32 uW ns]."""
+        return (self._core.state[TOTAL + 1] << _SHIFT) % UW_NS_PER_WH

@@ -17,7 +17,6 @@ from joy311.metrology.energy_core import (
     REGISTER_WORDS,
     UNITS_PER_WH,
     EnergyRegisters,
-    increment_between,
     registers_of,
 )
 from joy311.metrology.line import PRESENT, LineQuantities, ReactiveMethod, Triple
@@ -41,7 +40,8 @@ _MOST_DELAY = 48
 
 WHOLE, SETTLED = 1, 2
 # Words of the kernels' state that are read here; a test holds them to the kernels.
-_DC, _CYCLES, _BROKEN, _CLIPS, _AHEAD_I, _PULSED = 18, 10, 11, 13, 23, 31
+_DC, _CYCLES, _CLIPS, _AHEAD_I, _CORE = 18, 10, 13, 23, 64
+_GAINED = slice(39, 47)
 
 Arithmetic = Literal["float64", "fixed"]
 Outputs = Literal["energy", "full"]
@@ -96,7 +96,9 @@ class WaveformSettings:
     def __post_init__(self) -> None:
         """Refuse rates and names that no engine knows."""
         if not 2000 <= self.fs_hz <= 32_000:
-            raise InvalidInput(f"a sampling rate of {self.fs_hz} Hz is outside 2000 to 32000 Hz", field="fs_hz")
+            raise InvalidInput(
+                f"a sampling rate of {self.fs_hz} Hz is outside 2000 to 32000 Hz", field="fs_hz"
+            )
         if not 40 <= self.nominal_hz <= 70:
             raise InvalidInput(f"a nominal frequency of {self.nominal_hz} Hz is outside 40 to 70 Hz")
         if not (math.isfinite(self.nominal_v) and self.nominal_v > 0):
@@ -207,24 +209,19 @@ class WaveformMeter:
     """
 
     __slots__ = (
-        "_core",
         "_duration_ns",
         "_factors",
         "_floats",
         "_ints",
         "_kernel",
-        "_last",
         "_least",
         "_rate_hz",
         "_ring",
         "_row_type",
         "_samples",
-        "_scratch",
         "_shape",
         "_temperature_c",
-        "_wheel",
         "_words",
-        "_work",
         "settings",
     )
 
@@ -240,15 +237,18 @@ class WaveformMeter:
         full = settings.outputs == "full"
         self._row_type = np.dtype(cycle_fields(settings.outputs))
         self._words = kernel.FULL_WORDS if full else kernel.ENERGY_WORDS
-        floats = self._floats = np.zeros(kernel.FLOAT_WORDS)
+        ahead_u, ahead_i, alphas = _delays(settings)
+        most = int(rate / _SLOWEST_HZ) + 1
+        length = most + kernel.CHUNK + ahead_i + max(ahead_u) + 16
+        floats = self._floats = np.zeros(kernel.float_words(length, self._words))
         ints = self._ints = np.zeros(kernel.INT_WORDS, np.int64)
-        self._factors = np.zeros(kernel.FACTOR_WORDS)
-        self._core = np.zeros(REGISTER_WORDS, np.int64)
-        self._last = [0] * 14
+        self._factors = floats[kernel.FACTORS : kernel.SCRATCH]
+        ring = floats[kernel.RING : kernel.RING + kernel.RING_ROWS * self._words]
+        self._ring = ring.reshape(kernel.RING_ROWS, self._words)
+        ints[kernel.LENGTH_OF_WORK] = length
         self._samples = 0
         self._duration_ns = 0
         self._shape: tuple[int, Any] | None = None
-        ahead_u, ahead_i, alphas = _delays(settings)
         floats[kernel.ALPHA : kernel.ALPHA + 3] = alphas
         turn = 2 * math.pi * settings.nominal_hz / rate
         alpha = math.sin(turn) / (2 * _BAND_Q)
@@ -260,18 +260,12 @@ class WaveformMeter:
         ints[kernel.AHEAD_I] = ahead_i
         self._least = int(rate / _FASTEST_HZ)
         ints[kernel.LEAST] = self._least
-        most = int(rate / _SLOWEST_HZ) + 1
         ints[kernel.MOST] = most
         ints[kernel.ROWS_FULL] = full
         ints[kernel.METHOD] = settings.reactive
         ints[kernel.REMOVE_DC] = settings.remove_dc
         ints[kernel.SUM_MODE] = settings.sum_mode
         ints[kernel.PULSE_WH] = settings.pulse_wh
-        length = most + kernel.CHUNK + ahead_i + max(ahead_u) + 16
-        self._work = np.zeros((7, length))
-        self._wheel = np.zeros((2, length))
-        self._ring = np.zeros((kernel.RING_ROWS, self._words))
-        self._scratch = np.zeros(128)
         self._temperature_c = REFERENCE_TEMPERATURE_C
         self._set_factors()
 
@@ -338,7 +332,7 @@ class WaveformMeter:
 
     def registers(self) -> EnergyRegisters:
         """Return a reading of all energy registers."""
-        return registers_of(self._core.tolist(), UNITS_PER_WH, self.settings.sum_mode)
+        return registers_of(self._ints[_CORE:].tolist(), UNITS_PER_WH, self.settings.sum_mode)
 
     @property
     def clipped(self) -> tuple[int, ...]:
@@ -364,35 +358,16 @@ class WaveformMeter:
         import numpy as np
 
         samples = block.shape[1]
-        ints = self._ints
         rows = np.empty((samples // self._least + 3, self._words))
-        ints[_PULSED] = 0
-        written = self._kernel(
-            block,
-            end,
-            self._work,
-            self._floats,
-            ints,
-            self._factors,
-            self._core,
-            rows,
-            rows.view(np.int64),
-            self._ring,
-            self._wheel,
-            self._scratch,
-        )
-        if ints[_BROKEN]:
+        written = self._kernel(block, end, self._floats, self._ints, rows)
+        if written < 0:
             raise InvalidInput("samples are not finite or far beyond any mains; this meter is used up")
         self._samples += samples
         until_ns = round(self._samples * 1e9 / self._rate_hz)
         duration_ns = until_ns - self._duration_ns
         self._duration_ns = until_ns
-        if written:
-            before, after = self._last, self._core[:14].tolist()
-            self._last = after
-            increment = increment_between(before, after, UNITS_PER_WH, duration_ns, int(ints[_PULSED]))
-        else:
-            increment = EnergyIncrement(duration_ns, (0, 0, 0), (0, 0, 0), 0, 0)
+        pulses, i1, i2, i3, e1, e2, e3, total = self._ints[_GAINED].tolist()
+        increment = EnergyIncrement(duration_ns, (i1, i2, i3), (e1, e2, e3), total, pulses)
         return BlockResult(increment, rows[:written], self._row_type, self._rate_hz, self.settings.pulse_wh)
 
     def _latest(self, span_s: float) -> Cycles:
@@ -497,7 +472,9 @@ def _delays(settings: WaveformSettings) -> tuple[list[int], int, list[float]]:
     ahead_i = 1 + max(0, math.ceil(-min(wanted) - 0.5))
     ahead_u = [max(0, round(ahead_i + delay) - 1) for delay in wanted]
     if ahead_i > _MOST_DELAY or max(ahead_u) > _MOST_DELAY:
-        raise InvalidInput(f"phases {settings.calibration.phase_rad} rad need more than {_MOST_DELAY} samples")
+        raise InvalidInput(
+            f"phases {settings.calibration.phase_rad} rad need more than {_MOST_DELAY} samples"
+        )
     alphas = []
     for delay, whole in zip(wanted, ahead_u, strict=True):
         rest = ahead_i + delay - whole

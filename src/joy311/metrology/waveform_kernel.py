@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from joy311.metrology import energy_core
-from joy311.metrology.energy_core import HYSTERESIS, PULSE, TOTAL, UNITS_PER_WH
+from joy311.metrology.energy_core import PULSE, REGISTER_WORDS, TOTAL, UNITS_PER_WH
 
 CHUNK = 256
 """Samples that are taken in before cycles are looked for."""
@@ -43,18 +43,18 @@ MOST_JOULES = 3e7
 ALPHA, Y1, X1, BAND_B, BAND_A1, BAND_A2, R, LEVEL, EDGE, DC, HALF, HEAD = (
     0, 3, 6, 9, 10, 11, 12, 16, 17, 18, 25, 30,
 )  # fmt: skip
-FLOAT_WORDS = 64
+FLOAT_WORDS, FACTORS, SCRATCH, RING = 64, 64, 96, 224
 # Words of the integer state.
 FILL, BASE, ARMED, SINCE, STREAK, KIND, PRESET, METERING, CYCLES, BROKEN, PENDING, CLIPS = (
     0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13,
 )  # fmt: skip
 AHEAD_U, AHEAD_I, LEAST, MOST, ROWS_FULL, METHOD, REMOVE_DC, SUM_MODE, PULSE_WH, PULSED, ENERGIES, METERED = (
-    20, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 35,
+    20, 23, 24, 25, 26, 27, 28, 29, 30, 39, 32, 35,
 )  # fmt: skip
-INT_WORDS = 38
+LENGTH_OF_WORK, GAINED, BEFORE, CORE = 38, 40, 48, 64
+INT_WORDS = CORE + REGISTER_WORDS
 # Words of the factors: gains of seven channels, power offsets, current noise powers, thresholds, sample period.
 GAIN, P_OFFSET, I_OFFSET, LEAST_A, LEAST_W, PERIOD, END_STOP = 0, 7, 10, 13, 14, 15, 16
-FACTOR_WORDS = 17
 # Words of a row of a cycle.
 T_START, T_END, FREQUENCY, URMS, IRMS, P, ENERGY, ROW_TOTAL, PULSE_REST, PULSES, FLAGS = (
     0, 1, 2, 3, 6, 9, 12, 15, 16, 17, 18,
@@ -89,17 +89,21 @@ def _take_in(block: Any, first: int, count: int, work: Any, f: Any, k: Any, edge
     level = f[LEVEL]
     armed, since, least, most = k[ARMED], k[SINCE], k[LEAST], k[MOST]
     fill = k[FILL]
-    to1, to2, to3 = fill + k[AHEAD_U], fill + k[AHEAD_U + 1], fill + k[AHEAD_U + 2]
+    # Slices begin where they are used, so that no index inside the loop can count from the end.
+    in1, in2, in3 = block[0, first:], block[1, first:], block[2, first:]
+    out1 = work[0, fill + k[AHEAD_U] :]
+    out2 = work[1, fill + k[AHEAD_U + 1] :]
+    out3 = work[2, fill + k[AHEAD_U + 2] :]
     found = 0
     for j in range(count):
-        u1, u2, u3 = float(block[0, first + j]), float(block[1, first + j]), float(block[2, first + j])
+        u1, u2, u3 = float(in1[j]), float(in2[j]), float(in3[j])
         y1 = (a1 * u1 + x1) - a1 * y1
         y2 = (a2 * u2 + x2) - a2 * y2
         y3 = (a3 * u3 + x3) - a3 * y3
         x1, x2, x3 = u1, u2, u3
-        work[0, to1 + j] = y1
-        work[1, to2 + j] = y2
-        work[2, to3 + j] = y3
+        out1[j] = y1
+        out2[j] = y2
+        out3[j] = y3
         r_in = _W1 * u1 + _W2 * u2 + _W3 * u3
         r = (band_b * (r_in - r_in2) - band_a2 * r2) - band_a1 * r1
         since += 1
@@ -129,16 +133,18 @@ def _take_in(block: Any, first: int, count: int, work: Any, f: Any, k: Any, edge
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _copy_in(block: Any, row: int, first: int, count: int, work: Any, to: int) -> None:
     """Copy one current into its work row, so far ahead that it meets its voltage."""
+    source, target = block[row, first:], work[row, to:]
     for j in range(count):
-        work[row, to + j] = block[row, first + j]
+        target[j] = source[j]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _clips(block: Any, row: int, first: int, count: int, end_stop: float) -> int:
     """Count the samples of a channel at or beyond the end stop."""
+    source = block[row, first:]
     clipped = 0
-    for j in range(first, first + count):
-        clipped += abs(float(block[row, j])) >= end_stop
+    for j in range(count):
+        clipped += abs(float(source[j])) >= end_stop
     return clipped
 
 
@@ -148,9 +154,9 @@ def _sum_up(work: Any, a: int, b: int, w: Any, sums: Any) -> None:
     su1 = su2 = su3 = si1 = si2 = si3 = 0.0
     qu1 = qu2 = qu3 = qi1 = qi2 = qi3 = 0.0
     p1 = p2 = p3 = 0.0
-    for n in range(a, b + 1):
-        u1, u2, u3 = work[0, n], work[1, n], work[2, n]
-        i1, i2, i3 = work[3, n], work[4, n], work[5, n]
+    v1, v2, v3, c1, c2, c3 = work[0, a:], work[1, a:], work[2, a:], work[3, a:], work[4, a:], work[5, a:]
+    for n in range(b + 1 - a):
+        u1, u2, u3, i1, i2, i3 = v1[n], v2[n], v3[n], c1[n], c2[n], c3[n]
         su1 += u1
         su2 += u2
         su3 += u3
@@ -183,8 +189,9 @@ def _sum_up(work: Any, a: int, b: int, w: Any, sums: Any) -> None:
 def _sum_row(work: Any, row: int, a: int, b: int, w: Any, sums: Any) -> None:
     """Sum one channel and its square, weighted at the edges."""
     total = square = 0.0
-    for n in range(a, b + 1):
-        x = work[row, n]
+    samples = work[row, a:]
+    for n in range(b + 1 - a):
+        x = samples[n]
         total += x
         square += x * x
     for edge in range(4):
@@ -209,23 +216,23 @@ def _weigh(f0: float, f1: float, begins: int, w: Any) -> None:
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _turn(length: int, step: float, start: float, wheel: Any) -> None:
     """Write cosine and sine of ``start + n step`` for n below `length`, eight turning side by side."""
+    cosine, sine = wheel[0], wheel[1]
     for n in range(8):
-        wheel[0, n] = math.cos(start + n * step)
-        wheel[1, n] = math.sin(start + n * step)
+        cosine[n], sine[n] = math.cos(start + n * step), math.sin(start + n * step)
     c, s = math.cos(8 * step), math.sin(8 * step)
-    for n in range(8, length):
-        wheel[0, n] = wheel[0, n - 8] * c - wheel[1, n - 8] * s
-        wheel[1, n] = wheel[0, n - 8] * s + wheel[1, n - 8] * c
+    for n in range(length - 8):
+        cosine[n + 8] = cosine[n] * c - sine[n] * s
+        sine[n + 8] = cosine[n] * s + sine[n] * c
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 def _correlate(work: Any, row: int, a: int, b: int, w: Any, wheel: Any, out: Any) -> None:
     """Write the correlation of a channel with cosine and minus sine over a segment."""
     real = imag = 0.0
+    samples, cosine, sine = work[row, a:], wheel[0], wheel[1]
     for n in range(b + 1 - a):
-        x = work[row, a + n]
-        real += x * wheel[0, n]
-        imag -= x * wheel[1, n]
+        real += samples[n] * cosine[n]
+        imag -= samples[n] * sine[n]
     for edge in range(4):
         n = (a, a + 1, b - 1, b)[edge]
         real += w[edge] * work[row, n] * wheel[0, n - a]
@@ -396,21 +403,8 @@ def _add_full(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def push(
-    block: Any,
-    end: int,
-    work: Any,
-    f: Any,
-    k: Any,
-    g: Any,
-    core: Any,
-    rows: Any,
-    words: Any,
-    ring: Any,
-    wheel: Any,
-    scratch: Any,
-) -> int:
-    """Meter a block and return the rows written; `end` closes what lies behind the last zero.
+def push(block: Any, end: int, floats: Any, k: Any, rows: Any) -> int:
+    """Meter a block and return the rows written, or -1 where the samples are no mains.
 
     Parameters
     ----------
@@ -418,21 +412,24 @@ def push(
         Samples.
     end : int
         1 after the last block of a stream, else 0.
-    work : ndarray of float64, shape (7, length)
-        Filtered samples of the cycle that is under way.
-    f, k, g : ndarray of float64, int64, float64
-        Float state, integer state, factors.
-    core : ndarray of int64
-        The energy registers.
-    rows, words : ndarray of float64, int64, shape (m, words)
-        The same memory twice: a row per closed segment.
-    ring : ndarray of float64, shape (RING_ROWS, words)
-        Latest whole cycles.
-    wheel : ndarray of float64, shape (2, length)
-        Room for cosines and sines.
-    scratch : ndarray of float64, shape (128,)
-        Room for weights and sums.
+    floats : ndarray of float64
+        State, factors, ring of the latest cycles, room to work; laid out by `float_words`.
+    k : ndarray of int64, shape (INT_WORDS,)
+        Integer state, ending in the energy registers.
+    rows : ndarray of float64, shape (m, words)
+        A row per closed segment; its integers lie in the same memory.
     """
+    f, g, scratch = floats[:FLOAT_WORDS], floats[FACTORS:SCRATCH], floats[SCRATCH:RING]
+    length, row_words = k[LENGTH_OF_WORK], rows.shape[1]
+    wheel_at = RING + RING_ROWS * row_words
+    ring = floats[RING:wheel_at].reshape((RING_ROWS, row_words))
+    wheel = floats[wheel_at : wheel_at + 2 * length].reshape((2, length))
+    work = floats[wheel_at + 2 * length : wheel_at + 9 * length].reshape((7, length))
+    words = rows.view(np.int64)
+    core = k[CORE : CORE + REGISTER_WORDS]
+    for word in range(14):
+        k[BEFORE + word] = core[word]
+    k[PULSED] = 0
     samples = block.shape[1]
     channels = block.shape[0] if k[ROWS_FULL] else 6
     w = scratch[40:44]
@@ -457,7 +454,7 @@ def push(
         ends = end == 1 and first >= samples
         if ends:
             if k[FILL] <= (ahead if k[KIND] == AT_START else 0):
-                return written
+                break
             places[found] = k[FILL] - 1
             edges[found] = 1.0
             found += 1
@@ -483,19 +480,21 @@ def push(
             if whole:
                 k[STREAK] += 1
                 if k[REMOVE_DC]:
+                    # While the first zeros still settle, each cycle's own mean serves.
                     part = DC_PART if k[PRESET] else 1.0
                     for c in range(channels):
                         f[DC + c] += part * (sums[SUM + c] / sums[LENGTH] - f[DC + c])
-                    k[PRESET] = 1
+                    if k[STREAK] >= SETTLED_CYCLES:
+                        k[PRESET] = 1
             else:
                 k[STREAK] = 0
             if begins == AT_START and k[REMOVE_DC] and not last and not forced:
-                # The first whole cycle will know the direct components; until then the head waits.
+                # The first settled cycle will know the direct components; until then the head waits.
                 for word in range(SUM_WORDS):
                     f[HEAD + word] = sums[word]
                 k[PENDING] = 1
             else:
-                if k[PENDING]:
+                if k[PENDING] and (k[PRESET] or not whole):
                     k[PENDING] = 0
                     head = f[HEAD : HEAD + SUM_WORDS]
                     _add_row(head, 0, 0, f, k, g, core, rows, words, written)
@@ -528,4 +527,15 @@ def push(
             k[FILL] -= a
             k[BASE] += a
         if first >= samples:
-            return written
+            break
+    for register in range(7):
+        # Whole quanta of 2**-32 Wh now, less those there were before.
+        wh, rest = core[2 * register], core[2 * register + 1]
+        wh_before, rest_before = k[BEFORE + 2 * register], k[BEFORE + 2 * register + 1]
+        k[GAINED + register] = ((wh - wh_before) << 32) + (rest >> 16) - (rest_before >> 16)
+    return -1 if k[BROKEN] else written
+
+
+def float_words(length: int, row_words: int) -> int:
+    """Return the size of the float state for cycles of up to `length` samples and rows of `row_words`."""
+    return RING + RING_ROWS * row_words + 9 * length
