@@ -105,7 +105,7 @@ SHAPELESS_NAMES = frozenset({"base", "common", "core", "helpers", "utils"})
 def room_of(module: str) -> str | None:
     """Return the room that a dotted module stands in, None for ``joy311`` itself and ``__main__``."""
     parts = module.split(".")[1:]
-    if parts[0] in {"__init__", "__main__"}:
+    if not parts or parts[0] in {"__init__", "__main__", "__version__"}:
         return None
     if parts[0] in WORDS:
         return "words"
