@@ -1,6 +1,6 @@
 """One token at a time, without NumPy, as multiples of one `hmac.digest`: `python benchmarks/sts_one.py`.
 
-A token here is everything that a sale makes: key derivation, block, checksum, encryption and twenty digits, for
+A token here is all that a sale makes: key derivation, block, checksum, encryption and twenty digits, for
 another meter each time, under a vending key that stays. The values are validated as they always are.
 """
 
@@ -31,7 +31,7 @@ from joy311.sts import (
 )
 from joy311.sts.check_digit import check_digit
 
-TOKENS = 500
+TOKENS = 2000
 EA07_LIMIT, EA11_LIMIT = 15.0, 6.0
 
 

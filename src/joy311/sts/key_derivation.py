@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from joy311.errors import InvalidInput
-from joy311.sts.attributes import KeyAttributes, KeyDerivation, KeyType
+from joy311.sts.attributes import BaseDate, EncryptionAlgorithm, KeyAttributes, KeyDerivation, KeyType
 from joy311.sts.keys import DecoderKey, VendingKey
 from joy311.sts.secret import Secret
 
 _BLOCK_BYTES = 8
+
+# To reach a member through its class takes as long as a look-up in SHA-256 takes to copy its state.
+_DKGA02 = KeyDerivation.DKGA02
+_DCTK = KeyType.DCTK
+_DIGITS = tuple("0123456789")
+_KEY_LENGTHS = {
+    int(algorithm): (algorithm.two_digits, chr(algorithm.key_bytes * 8)) for algorithm in EncryptionAlgorithm
+}
+_TWO_DIGITS_BY_BASE_DATE = {int(base_date): base_date.two_digits for base_date in BaseDate}
 
 
 def derive_decoder_key(vending_key: VendingKey, attributes: KeyAttributes) -> DecoderKey:
@@ -27,7 +36,7 @@ def derive_decoder_key(vending_key: VendingKey, attributes: KeyAttributes) -> De
             f" {vending_key.key_derivation.name}",
             field="vending_key",
         )
-    if attributes.key_derivation is KeyDerivation.DKGA02:
+    if attributes.key_derivation is _DKGA02:
         key = _derive_by_des(vending_key, attributes)
     else:
         key = _derive_by_hmac(vending_key, attributes)
@@ -42,7 +51,7 @@ def pan_block(attributes: KeyAttributes) -> int:
     Source: IEC 62055-41:2018, 6.5.3
     """
     pan = attributes.meter_pan
-    drn = "0" * len(pan.drn) if attributes.key_type is KeyType.DCTK else pan.drn
+    drn = "0" * len(pan.drn) if attributes.key_type is _DCTK else pan.drn
     return int((pan.iin + drn)[-16:], 16)
 
 
@@ -63,13 +72,15 @@ def data_block(attributes: KeyAttributes) -> bytes:
 
     Source: IEC 62055-41:2018, 6.5.3
     """
-    algorithm = attributes.encryption_algorithm
-    numbers = (
-        f"\4\x0204\2{attributes.base_date.two_digits}\2{algorithm.two_digits}\2{attributes.tariff_index}"
-    )
-    group = f"\4\6{attributes.supply_group_code}\1{attributes.key_type:d}\1{attributes.key_revision:d}"
-    fields = f"{numbers}\0{group}\x12{attributes.meter_pan.digits}"
-    return fields.encode("ascii") + (algorithm.key_bytes * 8).to_bytes(4, "big")
+    base_date = _TWO_DIGITS_BY_BASE_DATE[attributes.base_date]
+    algorithm, key_bits = _KEY_LENGTHS[attributes.encryption_algorithm]
+    key_type, key_revision = _DIGITS[attributes.key_type], _DIGITS[attributes.key_revision]
+    # The length of the key is a number of four bytes, the others are characters.
+    return (
+        f"\4\x0204\2{base_date}\2{algorithm}\2{attributes.tariff_index}\0"
+        f"\4\6{attributes.supply_group_code}\1{key_type}\1{key_revision}\x12{attributes.meter_pan.digits}"
+        f"\0\0\0{key_bits}"
+    ).encode("latin-1")
 
 
 def _derive_by_des(vending_key: VendingKey, attributes: KeyAttributes) -> bytes:
@@ -80,7 +91,7 @@ def _derive_by_des(vending_key: VendingKey, attributes: KeyAttributes) -> bytes:
 
 
 def _derive_by_hmac(vending_key: VendingKey, attributes: KeyAttributes) -> bytes:
-    if attributes.key_type is KeyType.DCTK:
+    if attributes.key_type is _DCTK:
         raise InvalidInput(
             "DKGA04 for a common key (DCTK) is not supported: whether its data block names the meter is not"
             " settled",

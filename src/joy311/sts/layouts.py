@@ -78,6 +78,8 @@ class Layout:
     key_bits: int | None = None
     shifts: tuple[int, ...] = field(init=False)
     """The position of each field's lowest bit in the block."""
+    _places: tuple[tuple[int, int, bool], ...] = field(init=False, repr=False)
+    """The shift and the width of each field, and whether only some of its values are defined."""
 
     def __post_init__(self) -> None:
         """Place the fields."""
@@ -87,6 +89,10 @@ class Layout:
             shift -= part.bits
             shifts.append(shift)
         object.__setattr__(self, "shifts", tuple(shifts))
+        places = [
+            (shift, part.bits, bool(part.allowed)) for part, shift in zip(self.fields, shifts, strict=True)
+        ]
+        object.__setattr__(self, "_places", tuple(places))
 
     @property
     def encrypted(self) -> bool:
@@ -102,9 +108,9 @@ class Layout:
             If a value is not one that the standard defines for its field.
         """
         block = self.subclass << SUBCLASS_SHIFT
-        for part, shift, value in zip(self.fields, self.shifts, values, strict=True):
-            if part.allowed or value >> part.bits:
-                _require_allowed(part, value)
+        for (shift, bits, limited), value in zip(self._places, values, strict=True):
+            if limited or value >> bits:
+                _require_allowed(self.fields[self.shifts.index(shift)], value)
             block |= value << shift
         return block
 

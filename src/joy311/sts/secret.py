@@ -21,7 +21,7 @@ class Secret:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, data: bytes) -> None:
-        object.__setattr__(self, "_data", bytes(data))
+        _set_data(self, bytes(data))
 
     def reveal(self) -> bytes:
         """Return the bytes; whoever calls this answers for them."""
@@ -58,3 +58,7 @@ class Secret:
     def __deepcopy__(self, memo: object) -> Secret:
         """Return itself, as it cannot change."""
         return self
+
+
+# The way around `Secret.__setattr__` that is quicker than the one through `object`.
+_set_data = Secret.__dict__["_data"].__set__

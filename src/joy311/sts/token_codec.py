@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from joy311.errors import InvalidInput
 from joy311.sts.amount import decode_amount, encode_amount
+from joy311.sts.attributes import EncryptionAlgorithm
 from joy311.sts.carrier import Token20, extract_class, insert_class
 from joy311.sts.crc import block_crc
 from joy311.sts.currency_amount import decode_currency_amount, encode_currency_amount
@@ -31,6 +32,8 @@ from joy311.sts.tokens import (
 )
 
 CURRENCY_SUBCLASSES = range(4, 8)
+
+_STA = EncryptionAlgorithm.STA
 
 
 def encode(token: Token, key: DecoderKey | None) -> Token20:
@@ -142,7 +145,7 @@ def is_in_range(token: Token) -> bool:
 
 
 def _key_bits(key: DecoderKey | None) -> int:
-    return 64 if key is None else key.encryption_algorithm.key_bytes * 8
+    return 64 if key is None or key.encryption_algorithm is _STA else 128
 
 
 def _require_key(key: DecoderKey | None) -> DecoderKey:
