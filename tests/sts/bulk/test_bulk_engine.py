@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -666,6 +667,17 @@ def test_a_hundred_thousand_random_numbers_get_the_same_verdicts_on_both_paths()
 
 def test_ten_million_random_numbers_are_judged_as_chance_allows() -> None:
     judge_at_random(10_000_000)
+
+
+def test_the_examples_of_the_how_to_are_true() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "how-to" / "many-tokens-at-once.md"
+    names: dict[str, Any] = {}
+    examples = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        exec(example, names)
+    alone = sts.encode(TransferCredit(0, 5, 6_000_000, 1000), names["keys"].key(0))
+    assert names["digits"][0].tobytes().decode() == alone.digits
 
 
 def test_warming_twice_compiles_nothing_more() -> None:
