@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
+from os import sep
 from pathlib import Path
 from random import Random
 
@@ -14,10 +16,10 @@ from sqlalchemy import text
 from joy311.errors import StorageError
 from joy311.vending.demonstration import UTILITY
 from joy311.vending.security_module import SoftwareSecurityModule
-from joy311.vending.service import Shop
+from joy311.vending.service import SaleRequest, Shop
 from joy311.vending.store import schema
 from joy311.vending.store.database import BASE, FILE_NAME, Database
-from tests.vending.shops import demonstration
+from tests.vending.shops import NOW, demonstration
 
 
 def tables(directory: Path) -> set[str]:
@@ -111,6 +113,44 @@ def test_a_writer_takes_its_lock_at_once_and_a_reader_takes_none(tmp_path: Path)
         other.execute("BEGIN IMMEDIATE")
     other.close()
     database.close()
+
+
+@pytest.mark.parametrize("name", ["100%", "50%41", "what?", "a?mode=ro&cache=shared", "number #1", "Küche;x"])
+def test_a_shop_lives_in_a_directory_of_any_name(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / name
+    with demonstration(directory) as demo:
+        receipt = demo.shop.sell(SaleRequest("r1", demo.meter, 50_000), NOW)
+    assert (directory / FILE_NAME).is_file()
+    assert list(tmp_path.iterdir()) == [directory]
+    with demonstration(directory) as demo:
+        assert demo.shop.receipt("r1") == receipt
+
+
+def open_files_of(directory: Path) -> list[str]:
+    """Return what this process holds open under `directory`."""
+    held = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            held.append(str(descriptor.readlink()))
+    return sorted(path for path in held if path.startswith(f"{directory}{sep}"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not list open files")
+def test_a_shop_that_cannot_be_opened_is_let_go(tmp_path: Path) -> None:
+    with demonstration(tmp_path):
+        pass
+    module = SoftwareSecurityModule.open(tmp_path / "module", random_source=Random(1))
+    Shop.upgrade(tmp_path, BASE)
+    before = open_files_of(tmp_path)
+    # The error keeps the frames alive in which the database was opened, as a caller that reports it does.
+    with pytest.raises(StorageError, match="upgrade") as older:
+        Shop.open(tmp_path, security_module=module)
+    assert open_files_of(tmp_path) == before, older
+    Shop.upgrade(tmp_path)
+    with pytest.raises(StorageError, match="never finished") as unfinished:
+        Shop.open(tmp_path, security_module=module)
+    assert open_files_of(tmp_path) == before, unfinished
+    module.close()
 
 
 def test_a_shop_is_made_once(tmp_path: Path) -> None:

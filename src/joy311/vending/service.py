@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -144,12 +145,15 @@ class Shop:
             If there is no shop, or its tables need `upgrade`.
         """
         checked_identifier(receipt_series, field="receipt_series")
-        database = Database(directory)
-        database.require_newest()
-        with database.read() as connection:
-            utility = registrations.read_utility(connection)
-        if utility is None:
-            raise StorageError(f"the shop in {directory} was never finished: create it again")
+        with ExitStack() as unless_opened:
+            database = Database(directory)
+            unless_opened.callback(database.close)
+            database.require_newest()
+            with database.read() as connection:
+                utility = registrations.read_utility(connection)
+            if utility is None:
+                raise StorageError(f"the shop in {directory} was never finished: create it again")
+            unless_opened.pop_all()
         return cls(database, utility, security_module, receipt_series)
 
     @staticmethod

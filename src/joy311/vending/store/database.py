@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from joy311.errors import StorageError
@@ -50,8 +50,12 @@ class Database:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE_NAME
-        # Parameters hold tokens and names, so no error may quote them.
-        self._engine: Engine = create_engine(f"sqlite:///{self._path}", hide_parameters=True)
+        self._engine: Engine = create_engine(
+            # Built, not written as text: in a text, `?` and `%` of the directory would have a meaning.
+            URL.create("sqlite", database=os.fspath(self._path)),
+            # Parameters hold tokens and names, so no error may quote them.
+            hide_parameters=True,
+        )
         event.listen(self._engine, "connect", _prepare_connection)
         event.listen(self._engine, "begin", _begin)
 
