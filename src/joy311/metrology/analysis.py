@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from joy311.errors import InvalidInput
+from joy311.metrology.calibration import Calibration
 from joy311.metrology.channels import Scale
+from joy311.metrology.energy_core import UNITS_PER_WH
 from joy311.metrology.line import LineQuantities, ReactiveMethod, Sequence
-from joy311.metrology.sum_mode import SumMode
+from joy311.metrology.thresholds import Thresholds
+from joy311.metrology.waveform import SETTLED, WHOLE, WaveformMeter, WaveformSettings, line_over
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +24,10 @@ HIGHEST_ORDER = 50
 
 BAND = 0.45
 """Part of the sampling rate up to which harmonics are measured."""
+
+_PRIMING_S = 0.4
+_MIDDLE_HZ = 55.0
+_SAME_INSTANT_S = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +112,130 @@ def analyse(
     InvalidInput
         If the block has another shape or type, or no whole cycle.
     """
-    raise NotImplementedError
+    import numpy as np
+
+    settings = WaveformSettings(
+        fs_hz=fs_hz,
+        scale=scale or Scale.unity(),
+        calibration=Calibration.nominal(),
+        thresholds=Thresholds(0.0, 0.0),
+        nominal_hz=nominal_hz,
+        nominal_v=nominal_v,
+        reactive=reactive,
+        outputs="full",
+        remove_dc=False,
+    )
+    meter = WaveformMeter(settings)
+    meter.prime(block[:, : int(_PRIMING_S * fs_hz)])
+    pushed = meter.push(block).cycles
+    cycles = np.concatenate([pushed, meter.finish().cycles])
+    whole = cycles[(cycles["flags"] & (WHOLE | SETTLED)) == (WHOLE | SETTLED)]
+    if len(whole) == 0:
+        raise InvalidInput(f"the recording of {block.shape[1] / fs_hz:g} s holds no whole cycle of a voltage")
+    factors = np.array(settings.scale.of_channels()[: block.shape[0]])
+    spans = _windows(whole, 12 if nominal_hz > _MIDDLE_HZ else 10)
+    highest = min(
+        HIGHEST_ORDER, *(int(BAND * fs_hz * (end - start) / count) for start, end, count in spans)
+    )
+    powers = np.array(
+        [_harmonic_squares(block, fs_hz, start, end, count, highest) for start, end, count in spans]
+    )
+    powers *= (factors**2)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        window_thd = 100 * np.sqrt(powers[:, :, 2:].sum(axis=2) / powers[:, :, 1])
+        mean = powers.mean(axis=0)
+        thd = 100 * np.sqrt(mean[:, 2:].sum(axis=1) / mean[:, 1])
+    harmonics = np.full((block.shape[0], HIGHEST_ORDER + 1), np.nan)
+    harmonics[:, : highest + 1] = np.sqrt(mean)
+    present = [float(value) if np.isfinite(value) else None for value in thd]
+    dc = tuple(float(x) for x in _means(block, fs_hz, spans[0][0], spans[-1][1]) * factors)
+    middles = (whole["t_start_s"] + whole["t_end_s"]) / 2
+    times = np.column_stack([middles, whole["t_end_s"]]).ravel()
+    halves = whole["u_half"].reshape(-1, 3)
+    known = np.isfinite(halves).all(axis=1)
+    energy = cycles["energy"]
+    (i1, i2, i3), (e1, e2, e3) = (
+        (float(x) / UNITS_PER_WH for x in np.maximum(sign * energy, 0).sum(axis=0, dtype=np.float64))
+        for sign in (1, -1)
+    )
+    return WholeAnalysis(
+        line=line_over(whole, nominal_v, dc),
+        highest_order=highest,
+        harmonics=harmonics,
+        thd_u=(present[0], present[1], present[2]),
+        thd_i=(present[3], present[4], present[5]),
+        thd_n=present[6] if len(present) > 6 else None,
+        half_cycle_times_s=times[known],
+        half_cycle_urms=halves[known],
+        window_times_s=np.array([end for _, end, _ in spans]),
+        window_thd=window_thd,
+        dc=dc,
+        clipped=meter.clipped[: block.shape[0]],
+        import_wh=(i1, i2, i3),
+        export_wh=(e1, e2, e3),
+        cycles=cycles,
+    )
+
+
+def _windows(whole: NDArray[np.void], count: int) -> list[tuple[float, float, int]]:
+    """Return begin and end [s] and cycles of each window of `count` consecutive cycles.
+
+    A recording without so many cycles in a row gives one window of the longest run it has.
+    """
+    import numpy as np
+
+    breaks = np.flatnonzero(np.abs(whole["t_start_s"][1:] - whole["t_end_s"][:-1]) > _SAME_INSTANT_S) + 1
+    runs = np.split(whole, breaks)
+    windows = [
+        (float(run["t_start_s"][k]), float(run["t_end_s"][k + count - 1]), count)
+        for run in runs
+        for k in range(0, len(run) - count + 1, count)
+    ]
+    if windows:
+        return windows
+    longest = max(runs, key=len)
+    return [(float(longest["t_start_s"][0]), float(longest["t_end_s"][-1]), len(longest))]
+
+
+def _harmonic_squares(
+    block: NDArray[Any], fs_hz: float, start_s: float, end_s: float, cycles: int, highest: int
+) -> Floats:
+    """Return the mean square of each order 0..`highest` of each channel over a window, in codes.
+
+    A least-squares fit of all orders at the frequency of the window: exact whatever fraction of a sample its
+    edges fall on.
+    """
+    import numpy as np
+
+    first, last = int(np.ceil(start_s * fs_hz)), int(np.floor(end_s * fs_hz))
+    turn = 2 * np.pi * cycles / ((end_s - start_s) * fs_hz)
+    steps = np.arange(last + 1 - first)
+    orders = np.arange(1, highest + 1)
+    angles = np.multiply.outer(steps * turn, orders)
+    model = np.empty((len(steps), 2 * highest + 1))
+    model[:, 0] = 1.0
+    model[:, 1::2] = np.cos(angles)
+    model[:, 2::2] = np.sin(angles)
+    samples = np.asarray(block[:, first : last + 1], np.float64)
+    found = np.linalg.solve(model.T @ model, model.T @ samples.T)
+    squares = np.empty((block.shape[0], highest + 1))
+    squares[:, 0] = found[0] ** 2
+    squares[:, 1:] = (found[1::2] ** 2 + found[2::2] ** 2).T / 2
+    return squares
+
+
+def _means(block: NDArray[Any], fs_hz: float, start_s: float, end_s: float) -> Floats:
+    """Return the mean of each channel over a span, in codes, with the samples at its edges in part."""
+    import numpy as np
+
+    def until(place: float) -> Floats:
+        whole = int(place)
+        part = place - whole
+        a = np.asarray(block[:, whole], np.float64)
+        b = np.asarray(block[:, min(whole + 1, block.shape[1] - 1)], np.float64)
+        before = block[:, :whole].sum(axis=1, dtype=np.float64) - block[:, 0] / 2 + a / 2
+        rise: Floats = before + part * a + part * part / 2 * (b - a)
+        return rise
+
+    mean: Floats = (until(end_s * fs_hz) - until(start_s * fs_hz)) / ((end_s - start_s) * fs_hz)
+    return mean

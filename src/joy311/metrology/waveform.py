@@ -36,6 +36,8 @@ _LEVEL = 0.01
 _SLOWEST_HZ, _FASTEST_HZ = 35.0, 80.0
 _SPAN_S = 1.0
 _LAST_PAUSE = 1e-6
+_PRIMING_CYCLES = 12
+_SETTLING_CYCLES = 8
 _MOST_DELAY = 48
 
 WHOLE, SETTLED = 1, 2
@@ -260,6 +262,8 @@ class WaveformMeter:
         ints[kernel.AHEAD_I] = ahead_i
         self._least = int(rate / _FASTEST_HZ)
         ints[kernel.LEAST] = self._least
+        # The first zero may follow as soon as it has a sample before it that is not a delay's.
+        ints[kernel.LEAST_NOW] = ahead_i + 2
         ints[kernel.MOST] = most
         ints[kernel.ROWS_FULL] = full
         ints[kernel.METHOD] = settings.reactive
@@ -298,6 +302,42 @@ class WaveformMeter:
         if block.ndim != 2 or shape != (block.shape[0], block.dtype) or not block.flags.c_contiguous:
             block = self._accept(block)
         return self._push(block, 0)
+
+    def prime(self, block: NDArray[Any]) -> None:
+        """Settle the search for zeros on the begin of a recording, before its first block is pushed.
+
+        The recording is taken to have gone on before it began as it does in its first cycles. Then its very first
+        cycles count as settled; a meter that is switched on needs four.
+
+        Parameters
+        ----------
+        block : numpy.ndarray of float64 or int32, shape (6 or 7, n)
+            The begin of the recording, about ten cycles or more.
+        """
+        import numpy as np
+
+        from joy311.metrology import waveform_kernel as kernel
+
+        probe = WaveformMeter(self.settings)
+        rows = probe.push(block).cycles
+        settled = rows[(rows["flags"] & SETTLED) > 0][:_PRIMING_CYCLES]
+        rows = settled if len(settled) else rows[(rows["flags"] & WHOLE) > 0][-1:]
+        if len(rows) == 0:
+            return
+        periods = np.arange(1, len(rows) + 1)
+        period = self._rate_hz * float(rows["t_end_s"][-1] - rows["t_start_s"][0]) / len(rows)
+        # So many periods that they come closest to whole samples.
+        many = int(periods[np.argmin(np.abs(periods * period - np.rint(periods * period)))])
+        back = round(many * period)
+        weights = np.array(kernel.REFERENCE_WEIGHTS)
+        mix = weights @ np.asarray(block[:3, :back], np.float64)
+        b, a1, a2 = self._floats[kernel.BAND_B : kernel.BAND_B + 3].tolist()
+        x1 = x2 = y1 = y2 = 0.0
+        for x in np.concatenate([mix] * (1 + _SETTLING_CYCLES // many)).tolist():
+            y1, y2 = b * (x - x2) - a2 * y2 - a1 * y1, y1
+            x1, x2 = x, x1
+        self._floats[kernel.R : kernel.R + 4] = x1, x2, y1, y2
+        self._ints[kernel.STREAK] = kernel.SETTLED_CYCLES
 
     def finish(self) -> BlockResult:
         """Meter what lies behind the last whole cycle, as at the end of a recording; the meter is then used up."""
@@ -445,7 +485,7 @@ def line_over(rows: Cycles, nominal_v: float, dc: tuple[float, ...]) -> LineQuan
         start,
         end,
         len(rows) if whole else 0,
-        len(rows) / (end - start) if whole else None,
+        len(rows) / float(lengths.sum()) if whole else None,
         urms,
         irms,
         mean("p"),

@@ -51,7 +51,7 @@ FILL, BASE, ARMED, SINCE, STREAK, KIND, PRESET, METERING, CYCLES, BROKEN, PENDIN
 AHEAD_U, AHEAD_I, LEAST, MOST, ROWS_FULL, METHOD, REMOVE_DC, SUM_MODE, PULSE_WH, PULSED, ENERGIES, METERED = (
     20, 23, 24, 25, 26, 27, 28, 29, 30, 39, 32, 35,
 )  # fmt: skip
-LENGTH_OF_WORK, GAINED, BEFORE, CORE = 38, 40, 48, 64
+LENGTH_OF_WORK, GAINED, LEAST_NOW, BEFORE, CORE = 38, 40, 47, 48, 64
 INT_WORDS = CORE + REGISTER_WORDS
 # Words of the factors: gains of seven channels, power offsets, current noise powers, thresholds, sample period.
 GAIN, P_OFFSET, I_OFFSET, LEAST_A, LEAST_W, PERIOD, END_STOP = 0, 7, 10, 13, 14, 15, 16
@@ -87,7 +87,7 @@ def _take_in(block: Any, first: int, count: int, work: Any, f: Any, k: Any, edge
     band_b, band_a1, band_a2 = f[BAND_B], f[BAND_A1], f[BAND_A2]
     r_in1, r_in2, r1, r2 = f[R], f[R + 1], f[R + 2], f[R + 3]
     level = f[LEVEL]
-    armed, since, least, most = k[ARMED], k[SINCE], k[LEAST], k[MOST]
+    armed, since, least, most = k[ARMED], k[SINCE], k[LEAST_NOW], k[MOST]
     fill = k[FILL]
     # Slices begin where they are used, so that no index inside the loop can count from the end.
     in1, in2, in3 = block[0, first:], block[1, first:], block[2, first:]
@@ -114,6 +114,7 @@ def _take_in(block: Any, first: int, count: int, work: Any, f: Any, k: Any, edge
                 found += 1
                 armed = 0
                 since = 0
+                least = k[LEAST]
         elif r < -level:
             armed = 1
         if since >= most:
@@ -121,12 +122,13 @@ def _take_in(block: Any, first: int, count: int, work: Any, f: Any, k: Any, edge
             edges[found] = 0.0
             found += 1
             since = 0
+            least = k[LEAST]
         r_in2, r_in1 = r_in1, r_in
         r2, r1 = r1, r
     f[Y1], f[Y1 + 1], f[Y1 + 2] = y1, y2, y3
     f[X1], f[X1 + 1], f[X1 + 2] = x1, x2, x3
     f[R], f[R + 1], f[R + 2], f[R + 3] = r_in1, r_in2, r1, r2
-    k[ARMED], k[SINCE] = armed, since
+    k[ARMED], k[SINCE], k[LEAST_NOW] = armed, since, least
     return found
 
 
@@ -248,7 +250,7 @@ def _delayed_power(work: Any, phase: int, a: int, b: int, w: Any, period: float,
         place = n - 0.25 * period
         if place < a:
             place += period
-        k = min(max(int(math.floor(place)), a + 1), b - 2)
+        k = min(max(math.floor(place), a + 1), b - 2)
         x = place - k
         # Lagrange through four samples: 5e-8 off at the fundamental, where two samples would be 2e-4.
         u = (
@@ -385,7 +387,7 @@ def _add_full(
             _settle_reactive(core, phase, words[row, ENERGY + phase], reactive, UNITS_PER_WH)
     # Half cycles: squares up to the middle of the cycle, with the same fractional edge as everywhere.
     middle = a + f0 + 0.5 * length
-    m = int(math.floor(middle)) + 1
+    m = math.floor(middle) + 1
     half_w = scratch[14:18]
     _weigh(f0, middle - (m - 1), AT_ZERO, half_w)
     for phase in range(3):
@@ -486,7 +488,7 @@ def push(block: Any, end: int, floats: Any, k: Any, rows: Any) -> int:
                         f[DC + c] += part * (sums[SUM + c] / sums[LENGTH] - f[DC + c])
                     if k[STREAK] >= SETTLED_CYCLES:
                         k[PRESET] = 1
-            else:
+            elif begins != AT_START:
                 k[STREAK] = 0
             if begins == AT_START and k[REMOVE_DC] and not last and not forced:
                 # The first settled cycle will know the direct components; until then the head waits.
