@@ -134,9 +134,7 @@ def analyse(
         raise InvalidInput(f"the recording of {block.shape[1] / fs_hz:g} s holds no whole cycle of a voltage")
     factors = np.array(settings.scale.of_channels()[: block.shape[0]])
     spans = _windows(whole, 12 if nominal_hz > _MIDDLE_HZ else 10)
-    highest = min(
-        HIGHEST_ORDER, *(int(BAND * fs_hz * (end - start) / count) for start, end, count in spans)
-    )
+    highest = min(HIGHEST_ORDER, *(int(BAND * fs_hz * (end - start) / count) for start, end, count in spans))
     powers = np.array(
         [_harmonic_squares(block, fs_hz, start, end, count, highest) for start, end, count in spans]
     )

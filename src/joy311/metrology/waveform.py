@@ -39,10 +39,12 @@ _LAST_PAUSE = 1e-6
 _PRIMING_CYCLES = 12
 _SETTLING_CYCLES = 8
 _MOST_DELAY = 48
+_FASTEST_FIXED_HZ = 16_000.0
+_MOST_FIXED_CODE = 1 << 23
 
 WHOLE, SETTLED = 1, 2
 # Words of the kernels' state that are read here; a test holds them to the kernels.
-_DC, _CYCLES, _CLIPS, _AHEAD_I, _CORE = 18, 10, 13, 23, 64
+_DC, _CYCLES, _CLIPS, _AHEAD_I, _CORE, _FIXED = 18, 10, 13, 23, 64, 108
 _GAINED = slice(39, 47)
 
 Arithmetic = Literal["float64", "fixed"]
@@ -109,6 +111,17 @@ class WaveformSettings:
             raise InvalidInput(f"a pulse of {self.pulse_wh} Wh is outside 1 to {_MOST_PULSE_WH} Wh")
         if self.arithmetic not in ("float64", "fixed"):
             raise InvalidInput(f"arithmetic {self.arithmetic!r} is neither 'float64' nor 'fixed'")
+        if self.arithmetic == "fixed":
+            if self.reactive not in (ReactiveMethod.FUNDAMENTAL, ReactiveMethod.FRYZE):
+                raise InvalidInput(f"the fixed-point engine has no {self.reactive.name} reactive power")
+            if self.fs_hz > _FASTEST_FIXED_HZ:
+                raise InvalidInput(
+                    f"the fixed-point engine takes up to {_FASTEST_FIXED_HZ:g} Hz, not {self.fs_hz} Hz"
+                )
+            if self.scale.end_stop is None or self.scale.end_stop > _MOST_FIXED_CODE:
+                raise InvalidInput(
+                    f"the fixed-point engine needs end stops of up to {_MOST_FIXED_CODE} codes"
+                )
         if self.outputs not in ("energy", "full"):
             raise InvalidInput(f"outputs {self.outputs!r} are neither 'energy' nor 'full'")
 
@@ -233,7 +246,12 @@ class WaveformMeter:
         from joy311.metrology import waveform_kernel as kernel
 
         self.settings = settings
-        self._kernel = kernel.push
+        if settings.arithmetic == "fixed":
+            from joy311.metrology import fixed_kernel
+
+            self._kernel = fixed_kernel.push
+        else:
+            self._kernel = kernel.push
         rate = settings.fs_hz * (1.0 + settings.calibration.crystal_ppm * 1e-6)
         self._rate_hz = rate
         full = settings.outputs == "full"
@@ -366,13 +384,16 @@ class WaveformMeter:
         rows = self._latest(span_s)
         if len(rows) == 0:
             raise InvalidInput("no cycle has closed yet; a meter needs about 0.1 s of samples")
-        gains = self._factors[:7]
-        dc = tuple(float(x) for x in gains * self._floats[_DC : _DC + 7])
+        if self.settings.arithmetic == "fixed":
+            learnt = self._ints[_FIXED + _DC : _FIXED + _DC + 7] / 8.0
+        else:
+            learnt = self._floats[_DC : _DC + 7]
+        dc = tuple(float(x) for x in self._factors[:7] * learnt)
         return line_over(rows, self.settings.nominal_v, dc)
 
     def registers(self) -> EnergyRegisters:
         """Return a reading of all energy registers."""
-        return registers_of(self._ints[_CORE:].tolist(), UNITS_PER_WH, self.settings.sum_mode)
+        return registers_of(self._ints[_CORE:_FIXED].tolist(), UNITS_PER_WH, self.settings.sum_mode)
 
     @property
     def clipped(self) -> tuple[int, ...]:
@@ -443,6 +464,27 @@ class WaveformMeter:
         g[13], g[14] = settings.thresholds.current_a, settings.thresholds.power_w
         g[15] = 1.0 / self._rate_hz
         g[16] = math.inf if scale.end_stop is None else scale.end_stop
+        if settings.arithmetic == "fixed":
+            self._set_integers()
+
+    def _set_integers(self) -> None:
+        """Turn the factors into the integers that the fixed-point engine multiplies by."""
+        from joy311.metrology import fixed_kernel as fixed
+
+        g, f = self._factors.tolist(), self._floats.tolist()
+        x = self._ints[fixed.FIXED :]
+        x[fixed.ALPHA : fixed.ALPHA + 3] = [round(a * (1 << fixed.ALPHA_BITS)) for a in f[:3]]
+        x[fixed.BAND : fixed.BAND + 3] = [round(b * (1 << fixed.BAND_BITS)) for b in f[9:12]]
+        x[fixed.LEVEL] = round(f[16] * fixed.MIX[0] * (1 << fixed.MIX_BITS))
+        for phase in range(3):
+            # From products of codes with 2 * SAMPLE_BITS of fraction to units of energy.
+            factor = g[phase] * g[phase + 3] * g[15] * UNITS_PER_WH / 3600 / (1 << 2 * fixed.SAMPLE_BITS)
+            mantissa, exponent = math.frexp(factor)
+            x[fixed.MANTISSA + phase] = round(mantissa * (1 << 31))
+            x[fixed.SHIFT + phase] = 31 - exponent
+            if 31 - exponent <= 31:
+                raise InvalidInput("the scale is too coarse for the fixed-point engine; use float64")
+            x[fixed.P_OFF + phase] = round(g[7 + phase] * g[15] * UNITS_PER_WH / 3600 * 256)
 
 
 def line_over(rows: Cycles, nominal_v: float, dc: tuple[float, ...]) -> LineQuantities:

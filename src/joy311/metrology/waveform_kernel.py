@@ -52,7 +52,8 @@ AHEAD_U, AHEAD_I, LEAST, MOST, ROWS_FULL, METHOD, REMOVE_DC, SUM_MODE, PULSE_WH,
     20, 23, 24, 25, 26, 27, 28, 29, 30, 39, 32, 35,
 )  # fmt: skip
 LENGTH_OF_WORK, GAINED, LEAST_NOW, BEFORE, CORE = 38, 40, 47, 48, 64
-INT_WORDS = CORE + REGISTER_WORDS
+FIXED = CORE + REGISTER_WORDS
+INT_WORDS = FIXED + 96
 # Words of the factors: gains of seven channels, power offsets, current noise powers, thresholds, sample period.
 GAIN, P_OFFSET, I_OFFSET, LEAST_A, LEAST_W, PERIOD, END_STOP = 0, 7, 10, 13, 14, 15, 16
 # Words of a row of a cycle.
