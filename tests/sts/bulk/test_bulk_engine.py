@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import pickle
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import joy311
 from joy311 import sts
 from joy311.errors import InvalidInput
 from joy311.sts import (
@@ -692,6 +697,33 @@ def test_warming_twice_compiles_nothing_more() -> None:
     # A second signature would be a second compilation, for a column that came in another form.
     assert [len(kernel.signatures) for kernel in kernels] == [1] * len(kernels)
     assert not any(kernel.targetoptions.get("parallel") for kernel in kernels)
+
+
+@pytest.mark.parametrize("home", ["home", "nowhere"])
+def test_kernels_are_kept_for_the_user_or_not_at_all_where_the_package_is_not_writable(
+    home: str, tmp_path: Path
+) -> None:
+    package = tmp_path / "joy311"
+    shutil.copytree(Path(joy311.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    # Neither a file in the place of a directory can be written into.
+    (package / "sts" / "bulk" / "__pycache__").touch()
+    (tmp_path / "nowhere").touch()
+    (tmp_path / "home").mkdir()
+    program = "from joy311.sts import bulk; print(bulk.encode_amounts([16_384]).tolist())"
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "PYTHONPATH"}
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | {"HOME": str(tmp_path / home), "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "[16384]\n"
+    assert bool(list((tmp_path / "home").rglob("*.nbi"))) == (home == "home")
 
 
 @pytest.mark.parametrize("module", [cipher_kernels, sha256_kernels, token_kernels])

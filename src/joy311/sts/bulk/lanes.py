@@ -33,8 +33,15 @@ _intrinsic = cast(Callable[[Callable[..., Any]], Any], numba.extending.intrinsic
 
 
 def kernel(function: F) -> F:
-    """Return `function` compiled on first call, kept on disk, and run without the interpreter's lock."""
-    return cast(F, _njit(cache=True, nogil=True)(function))
+    """Return `function` compiled on first call, kept on disk, and run without the interpreter's lock.
+
+    Where nothing can be kept, neither beside this file nor in the user's cache directory, every process
+    compiles anew.
+    """
+    try:
+        return cast(F, _njit(cache=True, nogil=True)(function))
+    except RuntimeError:
+        return cast(F, _njit(nogil=True)(function))
 
 
 def part(function: F) -> F:
