@@ -19,12 +19,14 @@ EXIT_INTERRUPTED = 130
 """The person pressed Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
 _EXTRA_OF_MODULE = {
+    "comtrade": "recordings",
     "fastapi": "workbench",
     "matplotlib": "plots",
     "nicegui": "workbench",
     "numba": "fast",
     "numpy": "fast",
     "psycopg": "postgresql",
+    "pyarrow": "recordings",
 }
 
 
