@@ -303,6 +303,20 @@ def test_the_worlds_time_is_taken_where_it_is_later(tmp_path: Path) -> None:
     bench.close()
 
 
+def test_a_bench_without_its_clock_goes_on_from_the_shops_newest_sale(tmp_path: Path) -> None:
+    bench = Bench.open(tmp_path, now_ns=NOW)
+    bench.rig.set_speed(3600)
+    let_pass(bench.rig, 2 * SECOND_NS)
+    sold_ns = bench.rig.now_ns
+    first = buy(bench)
+    bench.close()
+    (tmp_path / "workbench" / "clock.json").unlink()
+    again = Bench.open(tmp_path, now_ns=NOW)
+    assert again.rig.now_ns == sold_ns
+    assert buy(again, request_id="two") != first
+    again.close()
+
+
 def test_two_workbenches_cannot_have_the_same_meter(tmp_path: Path, bench: Bench) -> None:
     with pytest.raises(StorageError, match="in use by another process"):
         Bench.open(tmp_path, now_ns=NOW)

@@ -205,6 +205,11 @@ class Shop:
         """Whose energy is sold, and in which currency."""
         return self._utility
 
+    def newest_sale_ns(self) -> int | None:
+        """Return when the newest sale was reserved [ns since 1970 UTC], None before the first."""
+        with self._database.read() as connection:
+            return sales.read_newest_instant(connection)
+
     def check(self) -> None:
         """Check that the database answers and its tables are the newest.
 

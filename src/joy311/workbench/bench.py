@@ -51,8 +51,8 @@ class Bench:
         directory : Path
             The shop's directory; the meter lives in its folder ``workbench``.
         now_ns : int
-            The world's time [ns since 1970 UTC]; the bench goes on from there, or from its own time where
-            that is later.
+            The world's time [ns since 1970 UTC]; the bench goes on from there, or from its own time or the
+            shop's newest sale where that is later.
         recording : Recording or None
             The recorded household, if there is one.
 
@@ -69,6 +69,8 @@ class Bench:
         clock = ClockFile(place / _CLOCK)
         now_ns = max(now_ns, clock.now_ns)
         demonstration = load_demonstration(directory, now_ns, random.SystemRandom())
+        # A shop whose clock went back sells nothing, so a bench that lost its clock goes on from the sales.
+        now_ns = max(now_ns, demonstration.shop.newest_sale_ns() or 0)
         meter = _meter(memory, demonstration, now_ns, LatchingRelay(clock.supply_on), place / _METER)
         counter = Counter(demonstration.shop, demonstration.meter, demonstration.neighbour)
         return cls(Rig(meter, clock, recording), counter, demonstration, memory)
@@ -102,6 +104,6 @@ def _meter(
         return VirtualMeter.commission(memory, factory, now_ns, relay=relay)
     if MeterRecord.from_bytes(record).factory != factory:
         raise StorageError(
-            f"the meter in {path} is not a meter of the shop beside it: remove it for a new one"
+            f"the meter in {path} is not a meter of the shop beside it: put the shop's own meter back"
         )
     return VirtualMeter.power_up(memory, now_ns, relay=relay)
