@@ -2,8 +2,8 @@
 
 A wave is a direct part and a sum of tones, gated in whole cycles where a burst-fired load needs it. Waves
 with edges (half-wave, phase-fired) are given by their Fourier series up to an order below half the sampling
-rate, as an anti-aliasing filter would leave them; so samples and closed form describe one and the same signal,
-and no truth is ever computed from samples.
+rate, as an anti-aliasing filter would leave them. So samples and closed form describe one and the same
+signal, and no truth is ever computed from samples.
 """
 
 from __future__ import annotations

@@ -254,8 +254,10 @@ def _judge(key: str, limits: Limits, points: list[Point], seen: dict[Task, Obser
 
 
 def nearest_limit(value: float, band: Band) -> float:
-    """Return the limit that speaks for a value: the lower one below zero or where there is no upper."""
+    """Return the limit that speaks for a value, without its sign where both sides are alike."""
     low, high = band
+    if low == -high:
+        return high
     if high == float("inf") or (value < 0.0 and low < 0.0):
         return low
     return high

@@ -1,14 +1,16 @@
-"""The JOY311 on the bench: source, front end, calibration and waveform metrology in a row, read by its pulses."""
+"""The JOY311 on the bench: front end, calibration and waveform metrology in a row, read by its pulses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from joy311.bench.devices.meter_under_test import Burden, Run, Soak
-from joy311.bench.ratings import PHASES, Ratings
+from joy311.bench.ratings import Ratings
 from joy311.bench.source import Programme, Source
 from joy311.device.calibration_bench import calibrate
 from joy311.device.front_end import FrontEnd, FrontEndParameters
@@ -16,11 +18,37 @@ from joy311.device.surroundings import Surroundings
 from joy311.metrology.calibration import Calibration
 from joy311.metrology.sum_mode import SumMode
 from joy311.metrology.thresholds import Thresholds
-from joy311.metrology.waveform import Arithmetic, WaveformMeter, WaveformSettings
+from joy311.metrology.waveform import Arithmetic, BlockResult, WaveformMeter, WaveformSettings
 
 SAMPLING_HZ = 8000.0
 PULSE_S = 0.010
 """Length of a pulse: well apart from the next at 25 pulses a second, the most that 100 A at 130 % give."""
+
+
+class Output(Protocol):
+    """What a meter makes of its energy: a light that blinks, and a display."""
+
+    def pulse_times_s(self, result: BlockResult) -> NDArray[np.float64]:
+        """Return when pulses began in a block, by the meter's own crystal [s]."""
+        ...
+
+    def display_wh(self, meter: WaveformMeter) -> int:
+        """Return what the display shows [Wh]."""
+        ...
+
+
+class FaithfulOutput:
+    """Pulses and display just as metrology gives them."""
+
+    __slots__ = ()
+
+    def pulse_times_s(self, result: BlockResult) -> NDArray[np.float64]:
+        """Return the pulses of the block [s]."""
+        return result.pulse_times_s
+
+    def display_wh(self, meter: WaveformMeter) -> int:
+        """Return the register that debits credit [Wh]."""
+        return meter.registers().total.wh
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +75,8 @@ class Joy311Meter:
         How the phases add up to what pulses.
     pulse_s : float
         Length of a pulse [s].
+    output : callable
+        Makes the output of a power-up from the seed of its run.
     """
 
     ratings: Ratings
@@ -58,6 +88,7 @@ class Joy311Meter:
     arithmetic: Arithmetic = "float64"
     sum_mode: SumMode = SumMode.ABSOLUTE
     pulse_s: float = PULSE_S
+    output: Callable[[str], Output] = field(default=lambda _: FaithfulOutput(), repr=False)
 
     @classmethod
     def off_the_line(
@@ -107,8 +138,8 @@ class Joy311Meter:
         """Warm the front end, connect a programme and begin to sample."""
         front_end = FrontEnd(self.parameters, seed)
         for each in soak:
-            i = each.amperes
-            front_end.soak(each.seconds, (each.volts,) * PHASES, (i, i, i, 0.0), surroundings)
+            u, i = each.volts, each.amperes
+            front_end.soak(each.seconds, (u, u, u), (i, i, i, 0.0), surroundings)
         settings = WaveformSettings(
             fs_hz=self.fs_hz,
             scale=front_end.scale,
@@ -120,22 +151,32 @@ class Joy311Meter:
             pulse_wh=round(1000 / self.ratings.pulses_per_kwh),
             arithmetic=self.arithmetic,
         )
-        return _Joy311Run(front_end, WaveformMeter(settings), programme, surroundings)
+        return _Joy311Run(front_end, WaveformMeter(settings), programme, surroundings, self.output(seed))
 
 
 class _Joy311Run:
     """One power-up of a JOY311."""
 
-    __slots__ = ("_front_end", "_fs_hz", "_meter", "_played", "_source", "_surroundings")
+    __slots__ = (
+        "_front_end", "_fs_hz", "_meter", "_output", "_played", "_source", "_stretch", "_surroundings",
+    )  # fmt: skip
 
     def __init__(
-        self, front_end: FrontEnd, meter: WaveformMeter, programme: Programme, surroundings: Surroundings
+        self,
+        front_end: FrontEnd,
+        meter: WaveformMeter,
+        programme: Programme,
+        surroundings: Surroundings,
+        output: Output,
     ) -> None:
         self._front_end = front_end
         self._meter = meter
+        self._output = output
         self._surroundings = surroundings
         # The crystal decides how far apart samples really are; the laboratory's clock does not.
         self._fs_hz = front_end.sampling_hz(meter.settings.fs_hz)
+        believed_hz = meter.settings.fs_hz * (1.0 + 1e-6 * meter.settings.calibration.crystal_ppm)
+        self._stretch = believed_hz / self._fs_hz
         self._source = Source(programme, self._fs_hz)
         self._played = 0
 
@@ -148,11 +189,11 @@ class _Joy311Run:
         return self._fs_hz
 
     def display_wh(self) -> int:
-        return self._meter.registers().total.wh
+        return self._output.display_wh(self._meter)
 
     def play(self, instants: int) -> NDArray[np.float64]:
         self._played += instants
         codes = self._front_end.convert(self._source.read(instants), self._fs_hz, self._surroundings)
         self._meter.temperature_c = self._front_end.sensed_temperature_c
-        pulses: NDArray[np.float64] = self._meter.push(codes).pulse_positions / self._fs_hz
-        return pulses
+        times = self._output.pulse_times_s(self._meter.push(codes))
+        return times * self._stretch
