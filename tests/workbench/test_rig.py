@@ -89,6 +89,15 @@ def test_what_is_half_typed_is_cleared_before_a_token_types_itself(bench: Bench)
     assert rig.meter.readout().last_result is TokenResult.ACCEPT
 
 
+def test_a_digit_that_a_backspace_left_is_cleared_before_a_token_types_itself(bench: Bench) -> None:
+    rig = bench.rig
+    digits = buy(bench)
+    for key in (Key("9"), Key("8"), Key.BACKSPACE):
+        rig.press(key)
+    type_all(rig, digits)
+    assert rig.meter.readout().last_result is TokenResult.ACCEPT
+
+
 def test_letters_cannot_be_typed_on_the_keypad(bench: Bench) -> None:
     with pytest.raises(InvalidInput, match="digits only"):
         bench.rig.type_keys("12ab")

@@ -217,7 +217,8 @@ class Rig:
         self._held_ns = TYPING_HOLD_NS
         self._backlight_ns = BACKLIGHT_NS
         result = self.meter.press(key)
-        self._entry_open = key.is_digit and result is None
+        if key.is_digit:
+            self._entry_open = True
         if result is not None:
             self._answered(result)
         self._listen()
@@ -242,7 +243,7 @@ class Rig:
             raise InvalidInput(
                 "the keypad has digits only, and this text holds something else", field="digits"
             )
-        # What is half typed is cleared as on the real keypad: backspace twice in quick succession.
+        # What may be half typed is cleared as on the real keypad: backspace twice in quick succession.
         self._typing = deque([Key.BACKSPACE] * 2 if self._entry_open else [])
         self._typing += [Key(digit) for digit in plain]
         if enter:
@@ -361,6 +362,8 @@ class Rig:
     def _answered(self, result: TokenResult) -> None:
         """Take note of a token's result, and leave a person the time to read it."""
         self._held_ns = ANSWER_HOLD_NS
+        # Only an answer is sure to leave no digits: one backspace takes back one, and a time-out is silent.
+        self._entry_open = False
         if result is TokenResult.ACCEPT:
             self._note("accepted", f"Token accepted: {self.meter.readout().last_units / 10:.1f} kWh added")
         else:
