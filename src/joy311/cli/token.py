@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from joy311.cli.token_batch import batch
+
 if TYPE_CHECKING:
     from joy311.sts import BaseDate, DecoderKey, KeyAttributes, Token
     from joy311.sts.explanation import AmountReading, Explanation, TokenIdReading
@@ -17,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Make, read, explain and check STS tokens. Keys come from a file or standard input only.",
 )
+app.command()(batch)
 
 
 class Kind(Enum):
@@ -306,7 +309,7 @@ def key_change(
     )
     if new_key_file is not None:
         new = parse_key_document(
-            _read_key_file(new_key_file),
+            read_key_file(new_key_file),
             changes,
             otherwise=attribute_texts(old_attributes),
             digits_are="decoder_key" if old.vending_key is None else "vending_key",
@@ -456,7 +459,7 @@ def _key(key_file: Path | None, key_stdin: bool, given: dict[str, str]) -> KeyDo
     if key_file is not None and key_stdin:
         raise InvalidInput("name either --key-file or --key-stdin", field="key-stdin")
     if key_file is not None:
-        return parse_key_document(_read_key_file(key_file), given)
+        return parse_key_document(read_key_file(key_file), given)
     if not key_stdin:
         return None
     if sys.stdin.isatty():
@@ -484,19 +487,28 @@ def _require_key(key_file: Path | None, key_stdin: bool, given: dict[str, str]) 
     return key
 
 
-def _read_key_file(path: Path) -> str:
+def read_key_file(path: Path, most_bytes: int = _LARGEST_KEY_FILE) -> str:
+    """Return the text in a file of keys, with a warning where others can read it too.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be read, is no text or has more than `most_bytes`; no message repeats any of it.
+    """
     import stat
 
     from joy311.errors import InvalidInput
 
     try:
         with path.open("rb") as file:
-            raw = file.read(_LARGEST_KEY_FILE + 1)
+            raw = file.read(most_bytes + 1)
         mode = path.stat().st_mode
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}", field="key-file") from None
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         typer.echo(f"joy311: warning: others can read the key in {path}: chmod 600 {path}", err=True)
+    if len(raw) > most_bytes:
+        raise InvalidInput(f"{path} has more than {most_bytes} bytes", field="key-file")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:

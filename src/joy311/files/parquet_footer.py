@@ -15,6 +15,9 @@ MAGIC = b"PAR1"
 _LENGTH_BYTES = 4
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
+_FIXED_BYTES = {_TRUE: 1, _FALSE: 1, _BYTE: 1, _DOUBLE: 8}
+"""Of truth values this holds in lists only."""
+
 _INTEGERS = (_I16, _I32, _I64)
 
 # Field numbers of the format's own definition.
@@ -146,10 +149,10 @@ def _read_value(data: bytes, at: int, kind: int) -> tuple[Any, int]:
         return (header & 0x0F, elements), at
     if kind == _STRUCT:
         return _read_struct(data, at)
-    length = {_TRUE: 1, _FALSE: 1, _BYTE: 1, _DOUBLE: 8}.get(kind)
-    if length is None:
+    if kind not in _FIXED_BYTES:
         raise ValueError(f"a Parquet footer holds nothing of kind {kind}")
-    return data[at : at + length], at + length
+    end = at + _FIXED_BYTES[kind]
+    return data[at:end], end
 
 
 def _write_varint(out: bytearray, value: int) -> None:

@@ -2,7 +2,7 @@
 
 A piece is worked on as columns of NumPy: text as bytes (dtype ``S``, UTF-8, empty where nothing stands),
 whole numbers as ``int64``, times as ``datetime64[ns]`` in UTC. What was read is written again as it was,
-beside the results. Parquet needs the extra ``joy311[tables]``, which brings pyarrow.
+beside the results. Parquet needs the extra ``joy311[recordings]``, which brings pyarrow.
 """
 
 from __future__ import annotations

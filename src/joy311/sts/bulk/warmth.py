@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numba.core import event
+
 from joy311.sts.attributes import BaseDate, EncryptionAlgorithm, KeyType
 from joy311.sts.bulk.codec import decode, encode_amounts, encode_credit, encode_key_change
 from joy311.sts.bulk.derivation import derive_decoder_keys
@@ -11,13 +13,39 @@ from joy311.sts.keys import VendingKey
 _PAN = 600727000000000009
 
 
-def warm() -> None:
+def warm() -> dict[str, float]:
     """Run every kernel once, which compiles those that are not on disk yet and loads those that are.
 
     numba keeps them beside this package's files or, where it may not write there, in the user's cache
     directory; the environment variable ``NUMBA_CACHE_DIR`` names another place. They are made anew for
     another processor, another version of numba, and changed source.
+
+    Returns
+    -------
+    dict of str to float
+        How long each kernel took that was compiled [s]; nothing of those that were on disk.
     """
+    with event.install_recorder("numba:compile") as recorder:
+        _run_every_kernel()
+    return _durations(recorder.buffer)
+
+
+def _durations(events: list[tuple[float, event.Event]]) -> dict[str, float]:
+    """Return how long each compilation took that is not a part of another one."""
+    durations: dict[str, float] = {}
+    started: list[float] = []
+    for time_s, happened in events:
+        if happened.is_start:
+            started.append(time_s)
+            continue
+        duration = time_s - started.pop()
+        if not started:
+            name = happened.data["dispatcher"].py_func.__name__
+            durations[name] = durations.get(name, 0.0) + duration
+    return durations
+
+
+def _run_every_kernel() -> None:
     encode_amounts([0])
     for length, algorithm in (
         (8, EncryptionAlgorithm.STA),
