@@ -142,15 +142,41 @@ def test_another_speed_is_refused(bench: Bench, speed: int) -> None:
     assert bench.rig.speed == 1
 
 
-def test_a_pause_stops_the_clock_and_the_meter_still_answers(bench: Bench) -> None:
+def test_a_pause_stops_the_clock_and_the_door_still_answers(bench: Bench) -> None:
     rig = bench.rig
     digits = buy(bench)
-    rig.paused = True
+    rig.switch("geyser", True)
+    rig.press(Key("1"))
+    rig.pause(True)
+    assert not rig.held
     let_pass(rig, 5 * SECOND_NS)
-    type_all(rig, digits)
+    assert rig.enter_token(digits)[0] is TokenResult.ACCEPT
+    let_pass(rig, 5 * SECOND_NS)
     assert rig.now_ns == NOW
-    assert rig.meter.screen.text == "AccEPt"
+    rig.pause(False)
+    let_pass(rig, SECOND_NS)
+    assert rig.now_ns == NOW + SECOND_NS
+    assert rig.pulses_hz == pytest.approx(3000 / 3600)
+    rig.pause(True)
     assert rig.pulses_hz == 0
+
+
+def test_keys_that_are_used_in_a_pause_run_the_clock_as_fast_as_the_worlds(bench: Bench) -> None:
+    rig = bench.rig
+    rig.set_speed(3600)
+    rig.pause(True)
+    for digit in "123":
+        rig.press(Key(digit))
+    for _ in range(2):
+        let_pass(rig, SECOND_NS)
+        rig.press(Key.BACKSPACE)
+    # Two backspaces a second apart are no double one, which would clear the entry.
+    assert rig.meter.screen.text == "1"
+    assert rig.now_ns == NOW + 2 * SECOND_NS
+    let_pass(rig, TYPING_HOLD_NS)
+    assert rig.meter.screen.text == "0.00"
+    let_pass(rig, HOUR_NS // 3600)
+    assert rig.now_ns == NOW + 2 * SECOND_NS + TYPING_HOLD_NS
 
 
 def test_a_computer_that_slept_does_not_catch_up(bench: Bench) -> None:

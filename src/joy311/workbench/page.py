@@ -263,7 +263,7 @@ def _build_header(rig: Rig, face: _Face) -> None:
         rig.set_speed(int(event.value))
 
     def pause() -> None:
-        rig.paused = not rig.paused
+        rig.pause(not rig.paused)
         refresh()
 
     def mute() -> None:
@@ -276,7 +276,7 @@ def _build_header(rig: Rig, face: _Face) -> None:
 
     def refresh() -> None:
         clock.set_text(_clock_text(rig.now_ns))
-        held.set_visibility(rig.held and not rig.paused)
+        held.set_visibility(rig.held)
         icon, name = ("play_arrow", "Go on") if rig.paused else ("pause", "Pause")
         stop.props(f'icon={icon} aria-label="{name}"')
         if speed.value != rig.speed:

@@ -91,7 +91,7 @@ class Rig:
         self.meter = meter
         self.recording = recording
         self.history = History()
-        self.paused = False
+        self._paused = False
         self.speed = SPEEDS[0]
         self._clock = clock
         self._switched_on = clock.switched_on
@@ -119,15 +119,20 @@ class Rig:
 
     @property
     def held(self) -> bool:
-        """Whether a key was pressed so lately that the bench runs at x1 for the finger's sake."""
-        return self._held_ns > 0 and self.speed > 1
+        """Whether a key was pressed so lately that the bench runs at x1 for it, even in a pause."""
+        return self._held_ns > 0 and (self.paused or self.speed > 1)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the clock stands while nobody uses the keys."""
+        return self._paused
 
     @property
     def speed_now(self) -> int:
-        """How many times faster than the world's the clock runs now, 0 while paused."""
-        if self.paused:
-            return 0
-        return 1 if self.held else self.speed
+        """How many times faster than the world's the clock runs now, 0 while it stands."""
+        if self.held:
+            return 1
+        return 0 if self.paused else self.speed
 
     @property
     def backlit(self) -> bool:
@@ -184,6 +189,15 @@ class Rig:
         self.speed = speed
         self._held_ns = 0
 
+    def pause(self, on: bool) -> None:
+        """Stop the clock at once, or let it run again.
+
+        A key that is pressed in a pause lets it run at x1 for a while: the meter tells a double backspace
+        from two, and a forgotten entry from a new one, by the time between keys.
+        """
+        self._paused = on
+        self._held_ns = 0
+
     def switch(self, name: str, on: bool) -> None:
         """Switch the appliance called `name`.
 
@@ -214,11 +228,12 @@ class Rig:
     def press(self, key: Key) -> None:
         """Press a key of the meter now."""
         self._note_key(key)
-        self._held_ns = TYPING_HOLD_NS
         self._backlight_ns = BACKLIGHT_NS
         result = self.meter.press(key)
         if key.is_digit:
             self._entry_open = True
+        # A slow finger's entry must not time out, and an answer must stay until a person has read it.
+        self._held_ns = TYPING_HOLD_NS if result is None else ANSWER_HOLD_NS
         if result is not None:
             self._answered(result)
         self._listen()
@@ -260,6 +275,8 @@ class Rig:
         """
         self._backlight_ns = BACKLIGHT_NS
         result, detail = self.meter.enter_token(text)
+        if not self.paused:
+            self._held_ns = ANSWER_HOLD_NS
         self._answered(result)
         self._listen()
         return result, detail
@@ -360,8 +377,7 @@ class Rig:
         return self._household
 
     def _answered(self, result: TokenResult) -> None:
-        """Take note of a token's result, and leave a person the time to read it."""
-        self._held_ns = ANSWER_HOLD_NS
+        """Take note of a token's result."""
         # Only an answer is sure to leave no digits: one backspace takes back one, and a time-out is silent.
         self._entry_open = False
         if result is TokenResult.ACCEPT:
