@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Body, FastAPI
+from fastapi import Body, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 
 from joy311.instant import to_iso
 from joy311.workbench.face import segments_lit
@@ -41,6 +43,12 @@ def state(rig: Rig) -> dict[str, Any]:
 
 def add_door(site: FastAPI, rig: Rig) -> None:
     """Add ``POST /device/token`` and ``GET /device/state`` to `site`."""
+
+    @site.exception_handler(RequestValidationError)
+    async def turn_away(_request: Request, error: RequestValidationError) -> JSONResponse:
+        # What was sent may be a whole unused token, or text that no answer can carry: it is not sent back.
+        faults = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in error.errors()]
+        return JSONResponse({"detail": faults}, status_code=422)
 
     @site.post("/device/token")
     async def enter_token(
