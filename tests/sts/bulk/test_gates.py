@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joy311.errors import InvalidInput
@@ -103,6 +103,7 @@ def test_des_on_long_integers_is_the_one_token_cipher(key: int, blocks: list[int
     assert long_integers.from_slices(state, len(blocks)) == wanted
 
 
+@settings(max_examples=10)
 @given(st.lists(st.tuples(LONG_KEYS, BLOCKS), min_size=64, max_size=64))
 def test_the_same_gates_run_on_numpy_arrays(rows: list[tuple[int, int]]) -> None:
     def arrays(numbers: list[int]) -> list[object]:

@@ -29,9 +29,12 @@ line too, so reaches the kernels that lie on disk.
 GROUP = 64 * LANES_64
 """How many blocks the kernels take at once; their arrays have a multiple of it."""
 
-W = LANES_64
+# numba compiles a part anew for every plain number that it is called with. One that NumPy made is a value
+# among others, and LLVM folds it just as well.
+W: Any = np.int64(LANES_64)
 SLICES = 64 * W
 """The words of 64 slices."""
+_FRONT: Any = np.int64(0)
 
 _sta_encryption = inlined(substitutions.sta_encryption)
 _sta_decryption = inlined(substitutions.sta_decryption)
@@ -91,7 +94,7 @@ def _turn_eighths(source: Any, start: Any, buffer: Any, to: Any, apart: Any, shi
 
 
 @part
-def _transpose(source: Any, start: int, buffer: Any, to: int) -> None:
+def _transpose(source: Any, start: Any, buffer: Any, to: Any) -> None:
     """Turn 64 vectors of 64-bit numbers into 64 slices, or back; block j stands in bit j of its lane."""
     masks = (
         splat(np.uint64(0x00000000FFFFFFFF)),
@@ -99,14 +102,14 @@ def _transpose(source: Any, start: int, buffer: Any, to: int) -> None:
         splat(np.uint64(0x00FF00FF00FF00FF)),
     )
     for row in range(8):
-        _turn_eighths(source, start + row * W, buffer, to + row * W, 8 * W, 32, masks)
+        _turn_eighths(source, start + row * W, buffer, to + row * W, 8 * W, np.int64(32), masks)
     masks = (
         splat(np.uint64(0x0F0F0F0F0F0F0F0F)),
         splat(np.uint64(0x3333333333333333)),
         splat(np.uint64(0x5555555555555555)),
     )
     for row in range(8):
-        _turn_eighths(buffer, to + row * 8 * W, buffer, to + row * 8 * W, W, 4, masks)
+        _turn_eighths(buffer, to + row * 8 * W, buffer, to + row * 8 * W, W, np.int64(4), masks)
 
 
 @inlined
@@ -163,14 +166,14 @@ def sta(keys: NDArray[np.uint64], blocks: NDArray[np.uint64], decrypt: bool) -> 
         # The key turns by one bit a round: a second copy behind the first saves the modulus.
         for word in range(SLICES):
             s[key + SLICES + word] = s[key + word]
-        _transpose(blocks, start, s, 0)
+        _transpose(blocks, start, s, _FRONT)
         for number in range(ROUNDS):
             source = (number & 1) * SLICES
             if decrypt:
                 _sta_decryption_round(s, source, SLICES - source, key + number * W)
             else:
                 _sta_encryption_round(s, source, SLICES - source, key + (15 - number) * W)
-        _transpose(s, 0, blocks, start)
+        _transpose(s, _FRONT, blocks, start)
 
 
 @part
@@ -281,7 +284,7 @@ def misty1(
     for start in range(0, len(blocks), GROUP):
         _transpose(keys_low, start, s, _KEY)
         _transpose(keys_high, start, s, _KEY + SLICES)
-        _transpose(blocks, start, s, 0)
+        _transpose(blocks, start, s, _FRONT)
         for number in range(8):
             _fi(s, _outer_word(number), _ZERO, _outer_word(number + 1), _inner_word(number), _ZERO)
         if decrypt:
@@ -304,7 +307,7 @@ def misty1(
         _fl(s, 0 if decrypt else 8, decrypt)
         if not decrypt:
             _exchange_halves(s)
-        _transpose(s, 0, blocks, start)
+        _transpose(s, _FRONT, blocks, start)
 
 
 @part
@@ -325,41 +328,45 @@ _DES_PERMUTATION = (
 
 
 @inlined
-def _des_input(s: Any, right: int, keys: Any, key: int, box: int, bit: int) -> Any:
-    # The expansion: each box sees its four bits and a neighbour on either side.
-    wire = 28 - 4 * box + bit - 1 & 31
-    return load(s, right + wire * W) ^ splat(keys[key + 42 - 6 * box + bit])
+def _des_input(s: Any, right: int, wire: int, keys: Any, key: int) -> Any:
+    return load(s, right + (wire & 31) * W) ^ splat(keys[key])
 
 
 @inlined
-def _des_inputs(s: Any, right: int, keys: Any, key: int, box: int) -> Any:
+def _des_inputs(s: Any, right: int, keys: Any, key: int, box: Any) -> Any:
+    # The expansion: each box sees its four bits and a neighbour on either side.
+    wire = 27 - 4 * box
+    key += 42 - 6 * box
     return (
-        _des_input(s, right, keys, key, box, 0),
-        _des_input(s, right, keys, key, box, 1),
-        _des_input(s, right, keys, key, box, 2),
-        _des_input(s, right, keys, key, box, 3),
-        _des_input(s, right, keys, key, box, 4),
-        _des_input(s, right, keys, key, box, 5),
+        _des_input(s, right, wire, keys, key),
+        _des_input(s, right, wire + 1, keys, key + 1),
+        _des_input(s, right, wire + 2, keys, key + 2),
+        _des_input(s, right, wire + 3, keys, key + 3),
+        _des_input(s, right, wire + 4, keys, key + 4),
+        _des_input(s, right, wire + 5, keys, key + 5),
     )
 
 
 @inlined
-def _des_add(s: Any, left: int, box: int, nibble: Any) -> None:
+def _des_add(s: Any, left: int, box: Any, nibble: Any) -> None:
     for bit in range(4):
         to = left + _DES_PERMUTATION[28 - 4 * box + bit]
         store(s, to, load(s, to) ^ nibble[bit])
 
 
+_BOX_1, _BOX_2, _BOX_3, _BOX_4, _BOX_5, _BOX_6, _BOX_7, _BOX_8 = (np.int64(box) for box in range(8))
+
+
 @part
 def _des_round(s: Any, right: int, left: int, keys: Any, key: int) -> None:
-    _des_add(s, left, 0, _des_s1(*_des_inputs(s, right, keys, key, 0)))
-    _des_add(s, left, 1, _des_s2(*_des_inputs(s, right, keys, key, 1)))
-    _des_add(s, left, 2, _des_s3(*_des_inputs(s, right, keys, key, 2)))
-    _des_add(s, left, 3, _des_s4(*_des_inputs(s, right, keys, key, 3)))
-    _des_add(s, left, 4, _des_s5(*_des_inputs(s, right, keys, key, 4)))
-    _des_add(s, left, 5, _des_s6(*_des_inputs(s, right, keys, key, 5)))
-    _des_add(s, left, 6, _des_s7(*_des_inputs(s, right, keys, key, 6)))
-    _des_add(s, left, 7, _des_s8(*_des_inputs(s, right, keys, key, 7)))
+    _des_add(s, left, _BOX_1, _des_s1(*_des_inputs(s, right, keys, key, _BOX_1)))
+    _des_add(s, left, _BOX_2, _des_s2(*_des_inputs(s, right, keys, key, _BOX_2)))
+    _des_add(s, left, _BOX_3, _des_s3(*_des_inputs(s, right, keys, key, _BOX_3)))
+    _des_add(s, left, _BOX_4, _des_s4(*_des_inputs(s, right, keys, key, _BOX_4)))
+    _des_add(s, left, _BOX_5, _des_s5(*_des_inputs(s, right, keys, key, _BOX_5)))
+    _des_add(s, left, _BOX_6, _des_s6(*_des_inputs(s, right, keys, key, _BOX_6)))
+    _des_add(s, left, _BOX_7, _des_s7(*_des_inputs(s, right, keys, key, _BOX_7)))
+    _des_add(s, left, _BOX_8, _des_s8(*_des_inputs(s, right, keys, key, _BOX_8)))
 
 
 @kernel

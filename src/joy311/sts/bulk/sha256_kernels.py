@@ -19,7 +19,8 @@ from joy311.sts.bulk.lanes import LANES_32, inlined, kernel, load, part, splat, 
 COMPILED_WITH = "9903445d2e4ac4cb"
 """The digest of the other modules' text that is compiled into these kernels; a test holds it."""
 
-L = LANES_32
+# A number of NumPy's, as numba compiles a part anew for every plain one that it is called with.
+L: Any = np.int64(LANES_32)
 _MASK = 0xFFFF_FFFF
 
 _WORDS = 16
