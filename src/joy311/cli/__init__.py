@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from joy311.cli import demo, pos, token, warm, workbench
+from joy311.cli import bench, demo, measure, pos, token, warm, workbench
 from joy311.cli.failures import CommandGroup
 
 app = typer.Typer(
@@ -45,6 +45,8 @@ def joy311(
 
 app.command("workbench")(workbench.workbench)
 app.command("demo")(demo.demo)
+app.command("measure")(measure.measure)
 app.add_typer(pos.app, name="pos")
+app.add_typer(bench.app, name="bench")
 app.add_typer(token.app, name="token")
 app.command("warm")(warm.warm)

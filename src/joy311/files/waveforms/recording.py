@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from joy311.errors import InvalidInput
 from joy311.files.waveforms.flat_tops import FlatTops
-from joy311.files.waveforms.table import Column, Floats, Table
+from joy311.files.waveforms.table import Column, Floats, Header, Table
 from joy311.files.waveforms.time_grid import TimeGrid
 
 CHANNELS = ("u1", "u2", "u3", "i1", "i2", "i3", "in")
@@ -121,11 +121,10 @@ def open_recording(
     InvalidInput
         If something is missing, contradictory, uneven or not a number; the message names line or row.
     """
-    chosen = _chosen(table, dict(mapping or {}))
-    factors = _factors(table, chosen, dict(scale or {}))
-    channels = tuple(channel for channel in CHANNELS if channel in chosen)
-    columns = tuple(chosen[channel] for channel in channels)
-    time_column = chosen.get(TIME)
+    layout = layout_of(table, scale, mapping)
+    channels = layout.channels
+    columns = tuple(layout.columns[channel] for channel in channels)
+    time_column = layout.columns.get(TIME)
     if time_column is None and table.rate_hz is None and fs_hz is None:
         raise InvalidInput(f"{table.name} does not say its sampling rate: add --fs", field="fs")
     if fs_hz is not None:
@@ -138,7 +137,7 @@ def open_recording(
     samples = 0
     read = columns if time_column is None else (*columns, time_column)
     for first_row, piece in table.pieces(read):
-        _refuse_non_numbers(table, read, first_row, piece)
+        refuse_non_numbers(table, read, first_row, piece)
         if grid is not None:
             grid.add(first_row, piece[-1])
         tops.add(piece[: len(columns)])
@@ -148,7 +147,7 @@ def open_recording(
     said_hz = table.rate_hz
     if grid is not None:
         said_hz = grid.rate_hz()
-        for first_row, piece in table.pieces([chosen[TIME]]):
+        for first_row, piece in table.pieces([layout.columns[TIME]]):
             grid.check(first_row, piece[0])
     if said_hz is not None and fs_hz is not None and abs(fs_hz / said_hz - 1.0) > _RATES_AGREE:
         raise InvalidInput(f"{table.name} says {said_hz:.6g} Hz, and --fs {fs_hz:.6g} Hz", field="fs")
@@ -164,8 +163,40 @@ def open_recording(
         clipped,
         table,
         columns,
-        tuple(factors[channel] for channel in channels),
+        tuple(layout.factors[channel] for channel in channels),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which column is which channel, and what its unit stands for.
+
+    Parameters
+    ----------
+    channels : tuple of str
+        The channels that are there, in the order of `CHANNELS`.
+    columns : Mapping of str to int
+        The column of each channel, and of the time under ``t``.
+    factors : Mapping of str to float
+        Volts or amperes of one unit of each channel.
+    """
+
+    channels: tuple[str, ...]
+    columns: Mapping[str, int]
+    factors: Mapping[str, float]
+
+
+def layout_of(header: Header, scale: Mapping[str, float] | None, mapping: Mapping[str, str] | None) -> Layout:
+    """Return which column is which, from what the header says and from what is added to it.
+
+    Raises
+    ------
+    InvalidInput
+        If something is missing or contradictory.
+    """
+    chosen = _chosen(header, dict(mapping or {}))
+    factors = _factors(header, chosen, dict(scale or {}))
+    return Layout(tuple(channel for channel in CHANNELS if channel in chosen), chosen, factors)
 
 
 def check_rate(rate_hz: float, whose: str) -> None:
@@ -245,7 +276,7 @@ def _pairs(text: str, option: str, form: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _chosen(table: Table, mapping: dict[str, str]) -> dict[str, int]:
+def _chosen(table: Header, mapping: dict[str, str]) -> dict[str, int]:
     """Return the column of each channel, and of the time under ``t``."""
     chosen: dict[str, int] = {}
     for channel, name in mapping.items():
@@ -288,7 +319,7 @@ def _chosen(table: Table, mapping: dict[str, str]) -> dict[str, int]:
     return chosen
 
 
-def _factors(table: Table, chosen: dict[str, int], scale: dict[str, float]) -> dict[str, float]:
+def _factors(table: Header, chosen: dict[str, int], scale: dict[str, float]) -> dict[str, float]:
     factors: dict[str, float] = {}
     silent: list[str] = []
     for channel, number in chosen.items():
@@ -320,13 +351,20 @@ def _named(columns: tuple[Column, ...] | list[Column]) -> str:
     return ", ".join(names) + (f" and {rest} more" if rest else "")
 
 
-def _refuse_non_numbers(
-    table: Table, columns: tuple[int, ...], first_row: int, piece: NDArray[np.float64]
+def refuse_non_numbers(
+    header: Header, columns: Sequence[int], first_row: int, piece: NDArray[np.float64]
 ) -> None:
+    """Refuse values, shape (columns, n), that are infinite or no numbers.
+
+    Raises
+    ------
+    InvalidInput
+        If there is one; the message names the first row that has one, and the column.
+    """
     if np.isfinite(piece).all():
         return
-    column, row = (int(found[0]) for found in np.nonzero(~np.isfinite(piece.T))[::-1])
+    row, column = (int(found[0]) for found in np.nonzero(~np.isfinite(piece.T)))
     raise InvalidInput(
-        f"{table.name}, {table.row_word} {first_row + row}: {table.columns[columns[column]].name} is "
+        f"{header.name}, {header.row_word} {first_row + row}: {header.columns[columns[column]].name} is "
         f"{piece[column, row]}, which is not a finite number"
     )

@@ -44,24 +44,28 @@ class Column:
     relative_step: float = 2.0**-52
 
 
-class Table(Protocol):
-    """A file of samples, a row for each instant."""
+class Header(Protocol):
+    """What is said about the columns of a file or of a stream, a row for each instant."""
 
     @property
     def name(self) -> str:
-        """The file's name, for messages."""
+        """What messages call it."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """All columns, in the file's order."""
+        """All columns, in order."""
 
     @property
     def rate_hz(self) -> float | None:
-        """Sampling rate that the file states outside its columns [Hz]."""
+        """Sampling rate that is stated outside the columns [Hz]."""
 
     @property
     def row_word(self) -> str:
-        """What a person calls a row of this file: line, row or sample."""
+        """What a person calls a row: line, row or sample."""
+
+
+class Table(Header, Protocol):
+    """A file of samples."""
 
     def pieces(self, columns: Sequence[int]) -> Iterator[tuple[int, Floats]]:
         """Yield the number of the first row as a person counts it, and values of shape (columns, n)."""

@@ -54,20 +54,9 @@ class TextTable:
         except OSError as fault:
             raise StorageError(f"{self.name} cannot be read: {fault.strerror}") from fault
         names, self._delimiter = header_of(header, self.name)
-        numbers = all(_is_number(name) for name in names)
-        self._first_line = 1 if numbers else 2
-        self._skipped_bytes = 0 if numbers else len(header)
-        lines = [header, *second_lines] if numbers else second_lines
-        self.columns = tuple(
-            Column(
-                str(place) if numbers else name,
-                None if numbers or name.lower() not in _KNOWN else name.lower(),
-                1.0,
-                None,
-                _step_of(lines, self._delimiter, place),
-            )
-            for place, name in enumerate(names)
-        )
+        self.columns, is_header = header_columns(names, second_lines, self._delimiter)
+        self._first_line = 2 if is_header else 1
+        self._skipped_bytes = len(header) if is_header else 0
 
     def pieces(self, columns: Sequence[int]) -> Iterator[tuple[int, Floats]]:
         """Yield first line numbers and values of the columns.
@@ -98,7 +87,7 @@ class TextTable:
                     lines = whole.splitlines()
                     for start in range(0, len(lines), PIECE_ROWS):
                         part = lines[start : start + PIECE_ROWS]
-                        yield line, parse_lines(self, part, line, columns, self._delimiter)
+                        yield line, parse_lines(self.name, self.columns, part, line, columns, self._delimiter)
                         line += len(part)
                     if not chunk:
                         return
@@ -129,8 +118,39 @@ def header_of(line: bytes, name: str) -> tuple[list[str], str]:
     return names, delimiter
 
 
+def header_columns(names: list[str], lines: list[bytes], delimiter: str) -> tuple[tuple[Column, ...], bool]:
+    """Return the columns, and whether `names` are names; numbers are a first line, and columns then numbered.
+
+    Parameters
+    ----------
+    names : list of str
+        The cells of the first line.
+    lines : list of bytes
+        Some lines behind it, which show how many digits are written.
+    delimiter : str
+        What stands between two cells.
+    """
+    numbers = all(_is_number(name) for name in names)
+    columns = tuple(
+        Column(
+            str(place) if numbers else name,
+            None if numbers or name.lower() not in _KNOWN else name.lower(),
+            1.0,
+            None,
+            _step_of(lines, delimiter, place),
+        )
+        for place, name in enumerate(names)
+    )
+    return columns, not numbers
+
+
 def parse_lines(
-    table: TextTable, lines: list[bytes], first_line: int, columns: Sequence[int], delimiter: str
+    name: str,
+    all_columns: tuple[Column, ...],
+    lines: list[bytes],
+    first_line: int,
+    columns: Sequence[int],
+    delimiter: str,
 ) -> Floats:
     """Return the values of some columns of whole lines, shape (columns, n).
 
@@ -140,7 +160,7 @@ def parse_lines(
         If a line has another number of values, or one that is not a number.
     """
     mark = delimiter.encode()
-    commas = len(table.columns) - 1
+    commas = len(all_columns) - 1
     if all(text.count(mark) == commas for text in lines):
         try:
             values: NDArray[np.float64] = np.loadtxt(
@@ -155,26 +175,29 @@ def parse_lines(
         else:
             if len(values) == len(lines):
                 return np.ascontiguousarray(values.T)
-    return _line_by_line(table, lines, first_line, columns, delimiter)
+    return _line_by_line(name, all_columns, lines, first_line, columns, delimiter)
 
 
 def _line_by_line(
-    table: TextTable, lines: list[bytes], first_line: int, columns: Sequence[int], delimiter: str
+    name: str,
+    all_columns: tuple[Column, ...],
+    lines: list[bytes],
+    first_line: int,
+    columns: Sequence[int],
+    delimiter: str,
 ) -> Floats:
     """Read as `parse_lines` does, slowly, and name the line that cannot be read."""
     values = np.empty((len(columns), len(lines)))
     for number, line in enumerate(lines):
         cells = line.decode("utf-8", "replace").split(delimiter)
-        where = f"{table.name}, line {first_line + number}"
-        if len(cells) != len(table.columns):
-            raise InvalidInput(
-                f"{where} has {len(cells)} values; the header has {len(table.columns)} columns"
-            )
+        where = f"{name}, line {first_line + number}"
+        if len(cells) != len(all_columns):
+            raise InvalidInput(f"{where} has {len(cells)} values; the header has {len(all_columns)} columns")
         for row, column in enumerate(columns):
             cell = cells[column].strip()
             if not _is_number(cell):
                 raise InvalidInput(
-                    f"{where}: {table.columns[column].name} is {cell[:40]!r}, which is no number"
+                    f"{where}: {all_columns[column].name} is {cell[:40]!r}, which is no number"
                 )
             values[row, number] = float(cell)
     return values

@@ -21,6 +21,8 @@ class TimeGrid:
         The file, and what its rows are called, for messages.
     step_s, relative_step : float
         Distance between two times that the file can write [s], and the same in parts of the time.
+    usual_s : float
+        The interval, where it is known beforehand [s]; 0 where the first instants show it.
     """
 
     __slots__ = (
@@ -34,7 +36,9 @@ class TimeGrid:
         "_usual_s",
     )
 
-    def __init__(self, name: str, row_word: str, step_s: float, relative_step: float) -> None:
+    def __init__(
+        self, name: str, row_word: str, step_s: float, relative_step: float, *, usual_s: float = 0.0
+    ) -> None:
         self._name = name
         self._row_word = row_word
         self._step_s = step_s
@@ -42,7 +46,7 @@ class TimeGrid:
         self._count = 0
         self._first_s = 0.0
         self._last_s = 0.0
-        self._usual_s = 0.0
+        self._usual_s = usual_s
 
     def add(self, first_row: int, times_s: NDArray[np.float64]) -> None:
         """Take the next instants.
