@@ -39,8 +39,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench.close()
 
 
-def buy(bench: Bench, amount: str = "500", request_id: str = "one") -> str:
-    return bench.counter.sell(amount, request_id, bench.rig.now_ns).token.digits
+def buy(bench: Bench, amount: str = "500") -> str:
+    return bench.counter.sell(amount, bench.rig.now_ns).token.digits
 
 
 def let_pass(rig: Rig, real_ns: int) -> None:
@@ -109,7 +109,7 @@ def test_each_mistake_has_its_own_result_and_changes_nothing(bench: Bench) -> No
     type_all(rig, buy(bench))
     before = (rig.meter.credit_wh, rig.meter.supply_on)
     seen = []
-    neighbours = counter.neighbours_token("500", "two", rig.now_ns)
+    neighbours = counter.neighbours_token("500", rig.now_ns)
     for digits in (counter.token(), counter.wrong_digit(), neighbours):
         type_all(rig, digits)
         seen.append((rig.meter.screen.text, rig.meter.readout().last_result))
@@ -348,7 +348,7 @@ def test_a_bench_without_its_clock_goes_on_from_the_shops_newest_sale(tmp_path: 
     (tmp_path / "workbench" / "clock.json").unlink()
     again = Bench.open(tmp_path, now_ns=NOW)
     assert again.rig.now_ns == sold_ns
-    assert buy(again, request_id="two") != first
+    assert buy(again) != first
     again.close()
 
 

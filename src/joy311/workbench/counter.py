@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
-from joy311.errors import Refused
+from joy311.errors import InvalidInput, Refused
 from joy311.sts import Token20
 from joy311.vending.receipt import Receipt
 from joy311.vending.sale import CARRY_LABEL, format_kwh
@@ -31,7 +32,10 @@ class QuoteText:
 
 
 class Counter:
-    """A till that serves one customer.
+    """A till that serves one customer, whatever page they stand at.
+
+    A sale whose outcome is open, because storage failed in it, keeps its request: the next one for the same
+    amount finishes it, and no other amount is sold before.
 
     Parameters
     ----------
@@ -50,6 +54,7 @@ class Counter:
         self.currency = shop.utility.currency.code
         self.tariff_text = f"{tariff.name}, {tariff.price_per_kwh} {self.currency}/kWh"
         self._neighbours_number = neighbours_number
+        self._open: dict[str, SaleRequest] = {}
 
     def quote(self, amount: str, now_ns: int) -> QuoteText:
         """Return what decimal `amount` would buy now; it raises what the sale would raise.
@@ -71,20 +76,19 @@ class Counter:
             )
         )
 
-    def sell(self, amount: str, request_id: str, now_ns: int) -> Receipt:
-        """Sell for decimal `amount`, once for each `request_id`.
+    def sell(self, amount: str, now_ns: int) -> Receipt:
+        """Sell for decimal `amount`.
 
         Raises
         ------
         InvalidInput
             If `amount` is not an amount of money.
         Refused
-            If the shop does not sell for it.
+            If the shop does not sell for it; ``SaleUnfinished`` while a sale of another amount is open.
         StorageError
-            If shop or security module fail; the same request may be repeated.
+            If shop or security module fail; selling for the same amount again finishes that very sale.
         """
-        tender_minor = self.shop.utility.currency.parse(amount)
-        return self.shop.sell(SaleRequest(request_id, self.meter_number, tender_minor), now_ns)
+        return self._sell(self.meter_number, amount, now_ns)
 
     def last_receipt(self) -> Receipt | None:
         """Return the newest receipt of the customer's meter, None before the first sale."""
@@ -110,13 +114,41 @@ class Counter:
         """Return the newest token without its last digit."""
         return self.token()[:-1]
 
-    def neighbours_token(self, amount: str, request_id: str, now_ns: int) -> str:
+    def neighbours_token(self, amount: str, now_ns: int) -> str:
         """Return a good token that was sold for the neighbour's meter, buying one where there is none yet."""
         receipt = self._newest(self._neighbours_number)
         if receipt is None:
-            tender_minor = self.shop.utility.currency.parse(amount)
-            receipt = self.shop.sell(SaleRequest(request_id, self._neighbours_number, tender_minor), now_ns)
+            receipt = self._sell(self._neighbours_number, amount, now_ns)
         return receipt.token.digits
+
+    def _sell(self, meter_number: str, amount: str, now_ns: int) -> Receipt:
+        currency = self.shop.utility.currency
+        tender_minor = currency.parse(amount)
+        request = self._open.get(meter_number)
+        if request is not None and request.tender_minor != tender_minor and self._is_unfinished(request):
+            wanted = f"{currency.format(request.tender_minor)} {currency.code}"
+            raise Refused(
+                "SaleUnfinished", f"the sale of {wanted} is not finished yet: sell for {wanted} first"
+            )
+        if request is None or request.tender_minor != tender_minor:
+            request = SaleRequest(uuid.uuid4().hex, meter_number, tender_minor)
+        self._open[meter_number] = request
+        try:
+            receipt = self.shop.sell(request, now_ns)
+        except (InvalidInput, Refused):
+            if not self._is_unfinished(request):
+                del self._open[meter_number]
+            raise
+        del self._open[meter_number]
+        return receipt
+
+    def _is_unfinished(self, request: SaleRequest) -> bool:
+        """Return whether the shop holds the sale of `request` without its token."""
+        try:
+            self.shop.receipt(request.request_id)
+        except Refused as refusal:
+            return refusal.code == "SaleUnfinished"
+        return False
 
     def _newest(self, meter_number: str) -> Receipt | None:
         try:

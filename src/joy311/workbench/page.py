@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from functools import partial
 from html import escape
@@ -414,7 +413,7 @@ def _build_shop(rig: Rig, counter: Counter, face: _Face) -> None:
         if not sell_button.enabled:
             return
         try:
-            receipt = counter.sell(amount.value or "", uuid.uuid4().hex, rig.now_ns)
+            receipt = counter.sell(amount.value or "", rig.now_ns)
         except Joy311Error as error:
             ui.notify(str(error), type="negative")
             return
@@ -457,7 +456,7 @@ def _build_shop(rig: Rig, counter: Counter, face: _Face) -> None:
         return type_it
 
     def neighbours_token() -> str:
-        return counter.neighbours_token(QUICK_AMOUNTS[2], uuid.uuid4().hex, rig.now_ns)
+        return counter.neighbours_token(QUICK_AMOUNTS[2], rig.now_ns)
 
     with _card("Shop", "shop"):
         ui.html(
