@@ -247,12 +247,12 @@ _INNER_KEY = 4 * SLICES
 
 
 @inlined
-def _outer_word(number: int) -> int:
+def _outer_word(number: int) -> Any:
     return _KEY + (7 - number % 8) * _WORD
 
 
 @inlined
-def _inner_word(number: int) -> int:
+def _inner_word(number: int) -> Any:
     return _INNER_KEY + number % 8 * _WORD
 
 
