@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,6 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-import joy311
 from joy311.cli import app
 
 HOUSEHOLD = "00311000012"
@@ -198,21 +198,32 @@ def test_upgrade_leaves_newest_tables_as_they_are(till: Till) -> None:
     assert till.run("upgrade").exit_code == 0
 
 
+def test_serve_on_a_port_that_is_taken_ends_with_two_and_one_line(till: Till) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        served = subprocess.run(
+            [sys.executable, "-m", "joy311", "pos", "serve", "--port", str(port), "--data", str(till.data)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    assert (served.returncode, served.stdout) == (2, "")
+    assert re.fullmatch(rf"joy311: port {port} of 127\.0\.0\.1 .*--port\n", served.stderr)
+
+
 def test_serve_answers_on_this_machine_and_stops_when_told(till: Till) -> None:
-    server = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "joy311", "pos", "serve", "--port", "0", "--data", str(till.data)],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": str(Path(joy311.__file__).parents[1])},
-    )
-    assert server.stderr is not None
-    try:
-        address = next(
-            found for line in server.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+", line))
-        )
-        assert httpx.get(f"{address.group()}/api/v1/health").json()["status"] == "ok"
-    finally:
-        server.send_signal(signal.SIGINT)
-        rest = server.communicate(timeout=30)[1]
-    assert "Application shutdown complete" in rest
-    assert "Traceback" not in rest
+    ) as server:
+        assert server.stdout is not None
+        try:
+            address = re.search(r"http://127\.0\.0\.1:\d+/api\b", server.stdout.readline())
+            assert address is not None
+            assert httpx.get(f"{address.group()}/v1/health").json()["status"] == "ok"
+        finally:
+            server.send_signal(signal.SIGINT)
+            rest = server.communicate(timeout=30)
+    assert (server.returncode, rest) == (0, ("", ""))

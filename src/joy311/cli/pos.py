@@ -21,7 +21,6 @@ app = typer.Typer(
 )
 
 DEFAULT_PORT = 8312
-LOOPBACK = "127.0.0.1"
 
 _DataOption = Annotated[
     Path | None,
@@ -343,12 +342,22 @@ def serve(
     data: _DataOption = None,
 ) -> None:
     """Serve the API on this machine only (127.0.0.1); it has no authentication yet."""
+    from contextlib import suppress
+
     import uvicorn
 
+    from joy311.errors import StorageError
     from joy311.vending.api import create_api
+    from joy311.vending.api.app import PREFIX
+    from joy311.vending.api.loopback import HOST, listen
 
-    with _open_shop(data) as shop:
-        uvicorn.run(create_api(shop, _now), host=LOOPBACK, port=port, lifespan="on", access_log=False)
+    with _open_shop(data) as shop, listen(port) as listening, suppress(KeyboardInterrupt):
+        server = uvicorn.Server(uvicorn.Config(create_api(shop, _now), lifespan="on", log_level="warning"))
+        address = f"http://{HOST}:{listening.getsockname()[1]}{PREFIX}"
+        typer.echo(f"joy311 pos serve: {address}  (Ctrl-C stops it)")
+        server.run(sockets=[listening])
+        if not server.started:
+            raise StorageError("the API could not start; the lines above say why")
 
 
 def _directory(data: Path | None) -> Path:

@@ -23,9 +23,10 @@ def workbench(
     """Serve the workbench page on this machine until Ctrl-C; it opens nothing to the network."""
     import time
 
+    from joy311.vending.api.loopback import listen
     from joy311.workbench.bench import Bench
     from joy311.workbench.recording import RecordedHousehold
-    from joy311.workbench.server import listen, serve
+    from joy311.workbench.server import serve
 
     directory = data if data is not None else Path.home() / ".local" / "share" / "joy311"
     listening = listen(port)

@@ -15,8 +15,9 @@ from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from nicegui import ui
 
-from joy311.errors import InvalidInput, StorageError
+from joy311.errors import StorageError
 from joy311.vending.api import create_api
+from joy311.vending.api.loopback import HOST
 from joy311.workbench.bench import Bench
 from joy311.workbench.inspector import add_inspector
 from joy311.workbench.page import build
@@ -28,9 +29,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application."""
-
-HOST = "127.0.0.1"
-"""The only address that is listened on: nobody but this machine's user reaches the bench."""
 
 OWN_NAMES = (HOST, "localhost")
 """The names by which this machine's browser asks for the page."""
@@ -70,30 +68,6 @@ def serve(bench: Bench, listening: socket.socket) -> None:
 def _interrupt(_number: int, _frame: object) -> None:
     """Let a polite request to end close the bench as Ctrl-C does."""
     raise KeyboardInterrupt
-
-
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens on `port` of `HOST`.
-
-    Raises
-    ------
-    InvalidInput
-        If the port is taken or is none.
-    """
-    if not 0 <= port <= 65_535:
-        raise InvalidInput(f"port {port} is not 0 to 65535", field="port")
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((HOST, port))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
-        raise InvalidInput(
-            f"port {port} of {HOST} cannot be used ({error.strerror}): choose another with --port",
-            field="port",
-        ) from None
-    return listening
 
 
 def create_application(bench: Bench, *, on_failure: Callable[[], object]) -> Application:
