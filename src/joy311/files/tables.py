@@ -360,7 +360,7 @@ def _as_int64(array: Any) -> NDArray[np.int64]:
     values = np.asarray(array)
     if values.dtype == np.uint64:
         # What no int64 holds is outside every column's range, and so is -1.
-        values = np.where(values > np.iinfo(np.int64).max, np.uint64(0) - np.uint64(1), values)
+        values = np.where(values > np.iinfo(np.int64).max, np.uint64(2**64 - 1), values)
     return values.astype(np.int64)
 
 
@@ -454,7 +454,7 @@ class _ParquetSink:
         pyarrow.parquet.write_table(
             table,
             out,
-            row_group_size=piece.rows,
+            row_group_size=max(piece.rows, 1),
             compression=COMPRESSION,
             use_dictionary=[name for name, array in arrays.items() if _repeats(array)],
         )
@@ -480,7 +480,8 @@ def _repeats(array: Any) -> bool:
     import pyarrow
     import pyarrow.compute
 
-    if pyarrow.types.is_nested(array.type) or pyarrow.types.is_dictionary(array.type):
+    kinds = pyarrow.types
+    if any(is_kind(array.type) for is_kind in (kinds.is_nested, kinds.is_dictionary, kinds.is_null)):
         return True
     sample = array.slice(0, _SAMPLE_ROWS)
     return int(pyarrow.compute.count_distinct(sample).as_py()) <= _MANY_DIFFERENT

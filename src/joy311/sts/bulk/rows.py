@@ -215,13 +215,14 @@ def _characters(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _distinct(name: str, values: NDArray[Any]) -> tuple[list[str], NDArray[np.intp]]:
     """Return the different texts of a column, and for each row which it has."""
+    compared = _characters(values) if values.dtype.kind == "S" else values
+    if len(values) and (compared == compared[0]).all():
+        return [_text(name, values[0])], np.zeros(len(values), np.intp)
     if values.dtype.kind == "S" and values.dtype.itemsize <= _WORD:
         # As numbers they compare and sort many times faster.
-        keys = _padded_to_word(values).view(np.uint64)
+        keys = np.ascontiguousarray(values.astype(f"S{_WORD}")).view(np.uint64)
     else:
         keys = values
-    if len(keys) and (keys == keys[0]).all():
-        return [_text(name, values[0])], np.zeros(len(values), np.intp)
     if keys.dtype.kind in "iu":
         different = np.unique(keys)
         codes = np.searchsorted(different, keys)
@@ -229,10 +230,6 @@ def _distinct(name: str, values: NDArray[Any]) -> tuple[list[str], NDArray[np.in
         different, codes = np.unique(keys, return_inverse=True)
     shown = different.view(f"S{_WORD}") if keys.dtype != values.dtype else different
     return [_text(name, value) for value in shown], codes
-
-
-def _padded_to_word(values: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
-    return np.ascontiguousarray(values.astype(f"S{_WORD}"))
 
 
 def _split(numbers: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
