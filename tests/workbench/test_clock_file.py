@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,21 @@ def test_a_clock_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     clock = ClockFile(tmp_path / "gone" / "clock.json")
     with pytest.raises(StorageError, match=r"clock\.json cannot be written: No such file"):
         clock.write(1, False, set())
+
+
+def test_content_and_then_name_are_safe_before_a_write_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synchronised = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synchronised.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    ClockFile(tmp_path / "clock.json").write(1, False, set())
+    assert synchronised == [str(tmp_path / "clock.json.new"), str(tmp_path)]
 
 
 def test_a_first_start_begins_at_nothing(tmp_path: Path) -> None:

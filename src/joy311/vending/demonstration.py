@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from joy311.errors import StorageError
+from joy311.files.whole_file import write_private_file
 from joy311.sts import (
     BaseDate,
     DecoderKey,
@@ -27,7 +28,6 @@ from joy311.sts import (
 from joy311.vending.money import Currency, Rounding
 from joy311.vending.registration import Customer, Utility
 from joy311.vending.security_module import RandomSource, SoftwareSecurityModule, VendingKeyAttributes
-from joy311.vending.security_module.key_file import write_private_file
 from joy311.vending.service import Shop
 from joy311.vending.tariff import FlatTariff, TaxBasis
 

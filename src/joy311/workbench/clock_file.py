@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from joy311.errors import StorageError
+from joy311.files.whole_file import write_private_file
 from joy311.workbench.appliances import APPLIANCES
 
 
@@ -46,15 +46,10 @@ class ClockFile:
         Raises
         ------
         StorageError
-            If it cannot be written; the file is then as it was.
+            If it cannot be written; what is read next is the old or the new file, whole.
         """
         text = json.dumps({"now_ns": now_ns, "supply_on": supply_on, "switched_on": sorted(switched_on)})
-        beside = self._path.with_suffix(".new")
         try:
-            with beside.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
+            write_private_file(self._path, text.encode("ascii"))
         except OSError as error:
             raise StorageError(f"{self._path} cannot be written: {error.strerror}") from error

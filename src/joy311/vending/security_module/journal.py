@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from joy311.errors import StorageError
+from joy311.files.whole_file import sync_directory
 
 FORMAT = 1
 """Version of the journal's lines."""
@@ -115,15 +116,6 @@ class DiskFile:
     def close(self) -> None:
         """Release the file."""
         os.close(self._descriptor)
-
-
-def sync_directory(directory: Path) -> None:
-    """Return when the names in `directory` are durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 
 from joy311.errors import StorageError
+from joy311.files.whole_file import write_private_file
 from joy311.sts import BaseDate, EncryptionAlgorithm, KeyDerivation, KeyType, VendingKey
-from joy311.vending.security_module.journal import sync_directory
 from joy311.vending.security_module.protocol import VendingKeyAttributes
 
 FORMAT = 1
@@ -79,16 +79,3 @@ def write_keys(path: Path, keys: dict[VendingKeyAttributes, VendingKey]) -> None
         for attributes, key in keys.items()
     ]
     write_private_file(path, json.dumps({"format": FORMAT, "keys": rows}, indent=1).encode("ascii") + b"\n")
-
-
-def write_private_file(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content`, whole or not at all, open to its owner only."""
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_directory(path.parent)
