@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from joy311.errors import StorageError
 from joy311.sts import TransferCredit, decode
-from joy311.vending.demonstration import MANUFACTURER_NAME
-from joy311.vending.service import SaleRequest
+from joy311.vending.demonstration import MANUFACTURER_NAME, SECURITY_MODULE_DIRECTORY, UTILITY
+from joy311.vending.security_module import SoftwareSecurityModule
+from joy311.vending.service import SaleRequest, Shop
 from tests.vending.shops import NOW, Death, Steps, demonstration, mortal_databases
 
 
@@ -70,6 +73,22 @@ def test_a_start_that_was_interrupted_before_the_key_was_kept_makes_new_keys(tmp
         assert demo.decoder_key() != lost
         receipt = demo.shop.sell(SaleRequest("r1", demo.meter, 50_000), NOW)
         assert isinstance(decode(receipt.token, demo.decoder_key()), TransferCredit)
+
+
+def test_another_utilitys_shop_is_left_as_it_was(tmp_path: Path) -> None:
+    module = SoftwareSecurityModule.open(tmp_path / SECURITY_MODULE_DIRECTORY, random_source=Random(1))
+    Shop.create(tmp_path, utility=replace(UTILITY, name="Island Grid"), security_module=module).close()
+    module.close()
+    before = files_of(tmp_path)
+    with pytest.raises(StorageError, match="Island Grid"), demonstration(tmp_path):
+        pytest.fail("it moved in")
+    assert files_of(tmp_path) == before
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+    }
 
 
 @pytest.mark.parametrize(

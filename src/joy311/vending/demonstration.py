@@ -134,8 +134,9 @@ def load_demonstration(directory: Path, now_ns: int, random_source: RandomSource
     Raises
     ------
     StorageError
-        If the directory holds something else, or it is damaged.
+        If the directory holds another utility's shop, and then nothing is written; or if it is damaged.
     """
+    refuse_another_shop(directory)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     module = SoftwareSecurityModule.open(directory / SECURITY_MODULE_DIRECTORY, random_source=random_source)
     household, neighbour = (
@@ -157,6 +158,22 @@ def load_demonstration(directory: Path, now_ns: int, random_source: RandomSource
         neighbour_attributes=neighbour,
         _decoder_keys=_read_manufacturer(manufacturer_path),
     )
+
+
+def refuse_another_shop(directory: Path) -> None:
+    """Check that a demonstration may live in `directory`: no shop is there, or the demonstration's.
+
+    Raises
+    ------
+    StorageError
+        If another utility's shop is there.
+    """
+    present = Shop.utility_in(directory)
+    if present is not None and present != UTILITY:
+        raise StorageError(
+            f"the shop in {directory} is that of {present.name}, not the demonstration's: "
+            "choose another directory"
+        )
 
 
 def _filled_shop(

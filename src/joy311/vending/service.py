@@ -157,17 +157,28 @@ class Shop:
         return cls(database, utility, security_module, receipt_series)
 
     @staticmethod
-    def exists(directory: Path) -> bool:
-        """Return whether there is a finished shop in `directory`."""
+    def utility_in(directory: Path) -> Utility | None:
+        """Return whose shop is in `directory`, None where there is no finished one; nothing is written.
+
+        Raises
+        ------
+        StorageError
+            If what is there is damaged, or its tables need `upgrade`.
+        """
         database = Database(directory)
         try:
             if not database.path.exists() or not database.has_tables():
-                return False
+                return None
             database.require_newest()
             with database.read() as connection:
-                return registrations.read_utility(connection) is not None
+                return registrations.read_utility(connection)
         finally:
             database.close()
+
+    @classmethod
+    def exists(cls, directory: Path) -> bool:
+        """Return whether there is a finished shop in `directory`."""
+        return cls.utility_in(directory) is not None
 
     @staticmethod
     def upgrade(directory: Path, revision: str = HEAD) -> None:

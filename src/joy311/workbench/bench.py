@@ -11,7 +11,7 @@ from joy311.device import FileMemory, LatchingRelay, TwoSlotMemory, VirtualMeter
 from joy311.errors import StorageError
 from joy311.meter import FactoryData, MeterRecord
 from joy311.sts import DecoderKey
-from joy311.vending.demonstration import DemonstrationShop, load_demonstration
+from joy311.vending.demonstration import DemonstrationShop, load_demonstration, refuse_another_shop
 from joy311.workbench.clock_file import ClockFile
 from joy311.workbench.counter import Counter
 from joy311.workbench.rig import Recording, Rig
@@ -60,8 +60,9 @@ class Bench:
         ------
         StorageError
             If something in the directory is damaged, in use by another workbench, or the meter is not one
-            of this shop's.
+            of this shop's; or if the shop is another utility's, and then nothing is written.
         """
+        refuse_another_shop(directory)
         place = directory / _PLACE
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Whoever holds the meter holds the bench: another process is turned away here.
