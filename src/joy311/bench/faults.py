@@ -246,13 +246,15 @@ _TABLE: tuple[tuple[str, str, str, Plant], ...] = (
     (
         "swapped-phases",
         "voltages of L2 and L3 swapped",
-        "balanced single-phase balance-difference operating-range voltage-unbalance starting",
+        # A phase-fired current lags, so that a wrong voltage weighs it differently than a sine.
+        "balanced single-phase balance-difference operating-range voltage-unbalance odd-harmonics starting",
         _misled(_each(_swapped_voltages)),
     ),
     (
         "reversed-current",
         "current of L2 reversed, and the sum arithmetic",
-        "balanced single-phase balance-difference operating-range voltage-unbalance starting",
+        # Bursts switch the phases at different zero crossings: a cycle of L2 alone nets to nothing.
+        "balanced single-phase balance-difference operating-range voltage-unbalance sub-harmonics starting",
         lambda meter, _: MisledMeter(
             replace(meter, sum_mode=SumMode.ARITHMETIC),
             lambda programme: _mapped(programme, _reversed_second),
@@ -261,7 +263,7 @@ _TABLE: tuple[tuple[str, str, str, Plant], ...] = (
     (
         "dropped-remainder",
         "each cycle's energy cut to whole 2**-15 Wh",
-        "balanced single-phase operating-range frequency starting",
+        "balanced single-phase operating-range voltage frequency starting",
         _changed(lambda _: {"output": lambda _: DroppedRemainder(2.0**-15)}),
     ),
     ("high-threshold", "starts at four times its threshold", "starting", _changed(_high_thresholds)),
@@ -275,7 +277,7 @@ _TABLE: tuple[tuple[str, str, str, Plant], ...] = (
         "saturating-transformer",
         "current transformers of a core that no direct current may enter",
         "dc-even-harmonics",
-        _rebuilt(_sensors(time_constant_s=2.0, saturation_a=5.0, magnet_bias_a_per_at=0.0)),
+        _rebuilt(_sensors(time_constant_s=2.0, saturation_a=1.0, magnet_bias_a_per_at=0.0)),
     ),
     (
         "unshielded-core",
@@ -285,9 +287,9 @@ _TABLE: tuple[tuple[str, str, str, Plant], ...] = (
     ),
     (
         "field-pickup",
-        "a loop of wire picks up the alternating field",
+        "a loop of wire at L1 picks up the alternating field",
         "ac-magnet",
-        _drifted(lambda _: {"field_pickup_a_per_mt": (0.5, 0.5, 0.5, 0.5)}),
+        _drifted(lambda _: {"field_pickup_a_per_mt": (1.0, 0.0, 0.0, 0.0)}),
     ),
     (
         "warm-reference",

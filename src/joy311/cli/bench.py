@@ -1,0 +1,195 @@
+"""``joy311 bench``: type tests of a meter, a line of meters, and the faults that the bench must find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from joy311.bench.type_test import TypeTest
+
+DEFAULT_SEED = 1
+LINE_METERS = 1000
+TABLE_WIDTH = 100
+
+REPORT_NAMES = ("report.json", "report.html", "report.pdf")
+LINE_NAMES = ("line.json", "line.png")
+
+app = typer.Typer(
+    name="bench",
+    no_args_is_help=True,
+    help="Test a meter by the type test of its class, in simulated time.",
+)
+
+Un = Annotated[int, typer.Option("--un", help="Nominal voltage Un: 120, 220, 230 or 240 V.")]
+Ib = Annotated[int, typer.Option("--ib", help="Base current Ib: 5 or 10 A.")]
+Freq = Annotated[int, typer.Option("--freq", help="Nominal frequency: 50 or 60 Hz.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of all chance; the same seed replays the test.")]
+Out = Annotated[Path, typer.Option("--out", help="Directory for what is written.")]
+
+
+@app.command("run")
+def run(
+    out: Out,
+    un: Un = 230,
+    ib: Ib = 5,
+    accuracy_class: Annotated[int, typer.Option("--class", help="Class to judge by: 1 or 2.")] = 1,
+    freq: Freq = 50,
+    meter: Annotated[
+        str,
+        typer.Option("--meter", help="nominal, plain, class2, or a meter file in TOML."),
+    ] = "nominal",
+    fault: Annotated[
+        str | None, typer.Option("--fault", help="Plant a fault of `joy311 bench faults` in a JOY311.")
+    ] = None,
+    seed: Seed = DEFAULT_SEED,
+    meters: Annotated[
+        int, typer.Option("--meters", help="Also read so many meters off the line, into the report.")
+    ] = 0,
+) -> None:
+    """Test a meter by every clause and write report.html, .pdf and .json; exit code 1 if it fails."""
+    import time
+
+    # The figures' package is optional: better to miss it now than after the work.
+    from joy311.bench.figures import charts_of, line_chart, report_pdf
+
+    # isort: split
+    from joy311.bench.findings import as_json, findings
+    from joy311.bench.meter_file import meter_by_name
+    from joy311.bench.monte_carlo import run_line
+    from joy311.bench.ratings import Ratings
+    from joy311.bench.report import report_html
+    from joy311.bench.type_test import run_type_test
+
+    _check_directory(out)
+    ratings = Ratings(un, ib, freq, accuracy_class)
+    started = time.perf_counter()
+    device = meter_by_name(meter, ratings, seed, fault=fault)
+    with _progress("testing", "s simulated") as tell:
+        done = run_type_test(device, ratings, seed, tell_progress=tell)
+    tested = time.perf_counter()
+    found = findings(done)
+    if meters:
+        with _progress("building and reading", "meters") as tell:
+            found["line"] = run_line(ratings, seed, meters, tell_progress=tell).findings()
+    charts = charts_of(found)
+    if meters:
+        charts.append(line_chart(found["line"]))
+    page = report_html(found, [(chart.title, chart.svg()) for chart in charts])
+    contents = (as_json(found), page.encode(), report_pdf(found))
+    _write_all(out, zip(REPORT_NAMES, contents, strict=True))
+    _print_clauses(done)
+    typer.echo(
+        f"{done.readings} readings, {done.simulated_s:,.0f} s simulated, "
+        f"{done.instants / 1e6:,.0f} million instants in {tested - started:.1f} s; "
+        f"report after {time.perf_counter() - started:.1f} s"
+    )
+    typer.echo(f"wrote {', '.join(str(out / name) for name in REPORT_NAMES)}")
+    typer.echo(f"verdict: {'pass' if done.passed else 'fail'}")
+    if not done.passed:
+        raise typer.Exit(1)
+
+
+@app.command("monte-carlo")
+def monte_carlo(
+    out: Out,
+    meters: Annotated[int, typer.Option("--meters", help="Meters to build.")] = LINE_METERS,
+    un: Un = 230,
+    ib: Ib = 5,
+    accuracy_class: Annotated[int, typer.Option("--class", help="Class to judge by: 1 or 2.")] = 1,
+    freq: Freq = 50,
+    seed: Seed = DEFAULT_SEED,
+) -> None:
+    """Build a line of meters, calibrate and read each, and write line.json and line.png."""
+    from joy311.bench.figures import line_chart
+
+    # isort: split
+    from joy311.bench.findings import as_json
+    from joy311.bench.monte_carlo import run_line
+    from joy311.bench.ratings import Ratings
+
+    _check_directory(out)
+    ratings = Ratings(un, ib, freq, accuracy_class)
+    with _progress("building and reading", "meters") as tell:
+        found = run_line(ratings, seed, meters, tell_progress=tell).findings()
+    _write_all(out, zip(LINE_NAMES, (as_json(found), line_chart(found).png()), strict=True))
+    typer.echo(f"{found['good']:,} of {found['meters']:,} meters good, yield {found['yield_percent']:.2f} %")
+    typer.echo(f"wrote {', '.join(str(out / name) for name in LINE_NAMES)}")
+
+
+@app.command("faults")
+def faults() -> None:
+    """List the planted faults and the clauses that must find each."""
+    from joy311.bench.faults import FAULTS
+
+    width = max(len(key) for key in FAULTS)
+    for fault in FAULTS.values():
+        typer.echo(f"{fault.key:{width}}  {fault.title}: fails {', '.join(sorted(fault.fails))}")
+
+
+def _check_directory(out: Path) -> None:
+    from joy311.errors import InvalidInput
+
+    if out.exists() and not out.is_dir():
+        raise InvalidInput(f"{out} is not a directory", field="out")
+
+
+@contextmanager
+def _progress(what: str, unit: str) -> Iterator[Callable[[float, float], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {unit}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task(what, total=1.0)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _write_all(out: Path, contents: Iterator[tuple[str, bytes]]) -> None:
+    """Put files into `out` so that nobody ever sees half of one."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in contents:
+        part = out / f"{name}.part"
+        part.write_bytes(content)
+        part.replace(out / name)
+
+
+def _print_clauses(done: TypeTest) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from joy311.bench.wording import value_text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("clause", no_wrap=True)
+    for heading in ("worst", "limit", "points", "pulses", "simulated"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for clause in done.clauses:
+        worst = clause.worst
+        colour = "green" if clause.passed else "bold red"
+        finite = worst.value if abs(worst.value) < float("inf") else None
+        table.add_row(
+            clause.title,
+            value_text(finite, worst.unit),
+            value_text(clause.worst_limit, worst.unit),
+            str(len(clause.points)),
+            f"{min(point.pulses for point in clause.points)}",
+            f"{sum(point.simulated_s for point in clause.points):,.0f} s",
+            f"[{colour}]{'pass' if clause.passed else 'fail'}[/]",
+        )
+    console = Console()
+    # Where nobody looks at a terminal there is no width to fold to.
+    Console(width=max(console.width, TABLE_WIDTH)).print(table)
