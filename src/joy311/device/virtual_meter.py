@@ -181,6 +181,11 @@ class VirtualMeter:
         """Credit left [Wh]."""
         return self._meter.credit_wh
 
+    @property
+    def metered_rest(self) -> int:
+        """Metered energy that does not fill a quantum yet and waits in metrology [2**-32 uW ns]."""
+        return self._metrology.exact_uw_ns(0)[0]
+
     def readout(self) -> Readout:
         """Return the registers and states as a reader sees them."""
         return self._meter.readout()

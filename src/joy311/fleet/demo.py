@@ -536,9 +536,6 @@ class _Life:
 
     def _summary(self, days: int) -> Summary:
         energy, readout, profile = self._meter.take_energy(), self._meter.readout(), self._profile
-        metered_rest = (
-            energy.load_uw_ns - energy.below_threshold_uw_ns
-        ) * QUANTA_PER_WH - energy.metered_quanta * UW_NS_PER_WH
         load_wh = self._wanted_w_ns // HOUR_NS
         load_on_wh = energy.load_uw_ns // UW_NS_PER_WH
         cut_offs = sum(event.happening is Happening.SUPPLY_OFF for event in self._timeline)
@@ -570,7 +567,7 @@ class _Life:
                 load_on_uw_ns=energy.load_uw_ns,
                 below_threshold_uw_ns=energy.below_threshold_uw_ns,
                 metered_quanta=energy.metered_quanta,
-                metered_rest=metered_rest,
+                metered_rest=self._meter.metered_rest,
                 register_wh=readout.total.wh,
                 register_quanta=readout.total.quanta,
                 supply_on_ns=energy.supply_on_ns,
