@@ -39,9 +39,9 @@ def findings(done: TypeTest) -> dict[str, Any]:
     }
 
 
-def findings_json(done: TypeTest) -> bytes:
-    """Return report.json."""
-    return json.dumps(findings(done), indent=1, allow_nan=False, ensure_ascii=False).encode() + b"\n"
+def as_json(found: dict[str, Any]) -> bytes:
+    """Return findings as a file holds them."""
+    return json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False).encode() + b"\n"
 
 
 def _clause(clause: ClauseResult, done: TypeTest) -> dict[str, Any]:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joy311.bench.devices.meter_under_test import Burden, Run, Soak
-from joy311.bench.ratings import Ratings
+from joy311.bench.ratings import SECONDS_PER_HOUR, Ratings
 from joy311.bench.source import Programme, Source
 from joy311.device.calibration_bench import calibrate
 from joy311.device.front_end import FrontEnd, FrontEndParameters
 from joy311.device.surroundings import Surroundings
 from joy311.metrology.calibration import Calibration
+from joy311.metrology.energy_core import UNITS_PER_WH
 from joy311.metrology.sum_mode import SumMode
 from joy311.metrology.thresholds import Thresholds
 from joy311.metrology.waveform import Arithmetic, BlockResult, WaveformMeter, WaveformSettings
@@ -136,6 +137,12 @@ class Joy311Meter:
         self, programme: Programme, surroundings: Surroundings, seed: str, soak: tuple[Soak, ...] = ()
     ) -> Run:
         """Warm the front end, connect a programme and begin to sample."""
+        return self.sampled(programme, surroundings, seed, soak)
+
+    def sampled(
+        self, programme: Programme, surroundings: Surroundings, seed: str, soak: tuple[Soak, ...] = ()
+    ) -> Joy311Run:
+        """Do as `power_up` does, and return a run that also tells the energy of whole cycles."""
         front_end = FrontEnd(self.parameters, seed)
         for each in soak:
             u, i = each.volts, each.amperes
@@ -151,10 +158,10 @@ class Joy311Meter:
             pulse_wh=round(1000 / self.ratings.pulses_per_kwh),
             arithmetic=self.arithmetic,
         )
-        return _Joy311Run(front_end, WaveformMeter(settings), programme, surroundings, self.output(seed))
+        return Joy311Run(front_end, WaveformMeter(settings), programme, surroundings, self.output(seed))
 
 
-class _Joy311Run:
+class Joy311Run:
     """One power-up of a JOY311."""
 
     __slots__ = (
@@ -182,18 +189,37 @@ class _Joy311Run:
 
     @property
     def now_s(self) -> float:
+        """Time since power-up, by the laboratory's clock [s]."""
         return self._played / self._fs_hz
 
     @property
     def fs_hz(self) -> float:
+        """True rate at which the meter samples [Hz]."""
         return self._fs_hz
 
     def display_wh(self) -> int:
+        """Return what the display shows [Wh]."""
         return self._output.display_wh(self._meter)
 
+    def metered(self, instants: int) -> tuple[float, float]:
+        """Live through the next samples and return what the whole cycles in them held.
+
+        Returns
+        -------
+        tuple of float
+            Energy in the sum mode [Ws], and the time of those cycles by the laboratory's clock [s].
+        """
+        cycles = self._push(instants).cycles
+        energy_ws = float(cycles["total"].sum()) / UNITS_PER_WH * SECONDS_PER_HOUR
+        return energy_ws, float((cycles["t_end_s"] - cycles["t_start_s"]).sum()) * self._stretch
+
     def play(self, instants: int) -> NDArray[np.float64]:
+        """Live through the next samples and return when pulses began [s since power-up]."""
+        times = self._output.pulse_times_s(self._push(instants))
+        return times * self._stretch
+
+    def _push(self, instants: int) -> BlockResult:
         self._played += instants
         codes = self._front_end.convert(self._source.read(instants), self._fs_hz, self._surroundings)
         self._meter.temperature_c = self._front_end.sensed_temperature_c
-        times = self._output.pulse_times_s(self._meter.push(codes))
-        return times * self._stretch
+        return self._meter.push(codes)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joy311.bench.devices.meter_under_test import Burden, Run, Soak
-from joy311.bench.ratings import Ratings
+from joy311.bench.ratings import SECONDS_PER_HOUR, Ratings
 from joy311.bench.source import Programme, Source
 from joy311.device.surroundings import Surroundings
 
@@ -24,7 +24,6 @@ CREEP_PART = 0.5
 """Part of the starting power at which a phase begins to count."""
 
 REFERENCE_C = 23.0
-SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ INFLUENCES = (
 
 _MOST_PART = 1.6
 _COLUMNS = 3
+_LINE_COLUMNS = 4
+_BINS = 81
 _STYLE: Any = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
@@ -311,7 +313,7 @@ def _draw_heating(axis: Axes, points: Sequence[Findings]) -> None:
     _finish(axis, "minutes under maximum current", legend="center right")
 
 
-def _finish(axis: Axes, label: str, legend: str) -> None:
+def _finish(axis: Axes, label: str, legend: Any) -> None:
     axis.axhline(0.0, color=MUTED, linewidth=0.6)
     axis.set_xlabel(label)
     axis.set_ylabel("%")
@@ -319,3 +321,33 @@ def _finish(axis: Axes, label: str, legend: str) -> None:
     axis.set_axisbelow(True)
     if axis.get_legend_handles_labels()[1]:
         axis.legend(frameon=False, fontsize=8, loc=legend)
+
+
+def line_chart(found: Findings) -> Chart:
+    """Return the histograms of a line of meters, from its findings."""
+    title = (
+        f"{found['meters']:,} meters off the line: {found['good']:,} good, "
+        f"yield {found['yield_percent']:.1f} %"
+    )
+    return Chart("line", title, (10.0, 5.4), lambda figure: _draw_line(figure, found["points"]))
+
+
+def _draw_line(figure: FigureBase, points: Sequence[Findings]) -> None:
+    rows = math.ceil(len(points) / _LINE_COLUMNS)
+    grid = figure.subplots(rows, _LINE_COLUMNS, squeeze=False).ravel()
+    for axis, point in zip(grid, points, strict=False):
+        low, high, values = point["low"], point["high"], point["values"]
+        edge = 1.08 * max(abs(low), abs(high), *(abs(value) for value in values))
+        axis.axvspan(low, high, color=BAND, linewidth=0)
+        for limit in (low, high):
+            axis.axvline(limit, color=BAND_EDGE, linewidth=1.2)
+        axis.hist(values, bins=_BINS, range=(-edge, edge), color=PASS, zorder=3)
+        axis.set_xlim(-edge, edge)
+        axis.set_title(point["label"].removesuffix(", balanced"), fontsize=9, loc="left")
+        axis.set_xlabel(
+            f"{point['unit']}   mean {point['mean']:+.3f}, sigma {point['sigma']:.3f}", fontsize=8
+        )
+        axis.set_yticks([])
+        axis.spines["left"].set_visible(False)
+    for axis in grid[len(points) :]:
+        axis.set_axis_off()

@@ -20,6 +20,8 @@ ROWS_A_PAGE = 58
 LINES_A_PAGE = 88
 _LEFT, _RIGHT, _TOP = 0.07, 0.95, 0.955
 _LINE = 0.0152
+_SMALL = 6.6
+_LINE_SPACING = 1.65
 
 
 def report_pdf(found: Findings) -> bytes:
@@ -124,30 +126,32 @@ def _charts_page(charts: Sequence[Chart]) -> Figure:
 def _points_page(rows: Sequence[tuple[Findings, Findings]]) -> Figure:
     page, axis = _blank("Every point")
     columns = (
-        (_LEFT, "point"), (0.55, "value"), (0.645, "limits"), (0.76, "pulses"), (0.82, "simulated"),
+        (_LEFT, "point"), (0.57, "value"), (0.655, "limits"), (0.76, "pulses"), (0.82, "simulated"),
         (_RIGHT, "verdict"),
     )  # fmt: skip
     y = _TOP - 0.025
     _row(axis, y, columns, MUTED)
-    before = None
-    for clause, point in rows:
-        y -= _LINE
-        if clause["key"] != before:
-            axis.plot([_LEFT, _RIGHT], [y + 0.011, y + 0.011], color=GRID, linewidth=0.6)
-            before = clause["key"]
-        small = 6.6
-        failed = point["verdict"] == "fail"
-        colour = FAIL if failed else INK
-        cells = (
-            (_LEFT, f"{clause['title']}: {point['label']}"),
-            (0.55, value_text(point["value"], point["unit"])),
-            (0.645, limit_text(point)),
-            (0.76, str(point["pulses"])),
-            (0.82, _lived(point)),
+    cells = [
+        (
+            f"{clause['title']}: {point['label']}",
+            value_text(point["value"], point["unit"]),
+            limit_text(point),
+            str(point["pulses"]),
+            _lived(point),
+            point["verdict"],
         )
-        for x, text in cells:
-            axis.text(x, y, text, fontsize=small, color=colour, parse_math=False)
-        axis.text(_RIGHT, y, point["verdict"], fontsize=small, ha="right", color=FAIL if failed else PASS)
+        for clause, point in rows
+    ]
+    failed = [point["verdict"] == "fail" for _, point in rows]
+    for number, (x, _) in enumerate(columns):
+        # One text a column and colour: a thousand small ones would take longer than the page's measurements.
+        for wanted, colour in ((False, PASS if number == len(columns) - 1 else INK), (True, FAIL)):
+            lines = [row[number] if fail is wanted else "" for row, fail in zip(cells, failed, strict=True)]
+            if any(lines):
+                axis.text(
+                    x, y - 0.5 * _LINE, "\n".join(lines), fontsize=_SMALL, color=colour, va="top",
+                    ha="right" if x == _RIGHT else "left", linespacing=_LINE_SPACING, parse_math=False,
+                )  # fmt: skip
     return page
 
 
@@ -158,8 +162,13 @@ def _lived(point: dict[str, Any]) -> str:
 
 def _lines_page(lines: Sequence[str]) -> Figure:
     page, axis = _blank("What the meter is made of")
-    for number, line in enumerate(lines):
-        axis.text(
-            _LEFT, _TOP - 0.025 - 0.01 * number, line, fontsize=6, family="DejaVu Sans Mono", parse_math=False
-        )
+    axis.text(
+        _LEFT,
+        _TOP - 0.025,
+        "\n".join(lines),
+        fontsize=6,
+        family="DejaVu Sans Mono",
+        va="top",
+        parse_math=False,
+    )
     return page
