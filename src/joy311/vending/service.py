@@ -48,8 +48,12 @@ from joy311.vending.verification import (
 ELECTRICITY = 0
 """Service of a credit token: electricity in 0.1 kWh."""
 
-LARGEST_LEAD_MINUTES = 60
-"""How far token identifiers may run ahead of the clock [min]; beyond it the meter has bought too often."""
+LARGEST_LEAD_MINUTES = 49
+"""How far token identifiers may run ahead of the clock [min]; beyond it the meter has bought too often.
+
+A meter remembers 50 identifiers and takes nothing below them. So one minute sells at most 50 tokens: the
+newest, typed first, must not make the oldest too old.
+"""
 
 CLOCK_TOLERANCE_NS = 2 * MINUTE_NS
 """How far the clock may stand before the newest sale [ns]; beyond it the clock was set back."""
