@@ -29,7 +29,7 @@ def measure(
     scale: Annotated[
         str | None,
         typer.Option(
-            help="Volts and amperes of one unit, where the file does not say: u=0.01,i=0.001 (also in=, u1=).",
+            help="Volts and amperes of one unit, where the file does not say: u=0.01,i=0.001 (or in=, u1=).",
             show_default=False,
         ),
     ] = None,
