@@ -247,29 +247,31 @@ def _correlate(work: Any, row: int, a: int, b: int, w: Any, wheel: Any, out: Any
 def _delayed_power(work: Any, phase: int, a: int, b: int, w: Any, period: float, dc: float) -> float:
     """Sum the current times the voltage a quarter period before; before the first sample the cycle repeats."""
     total = 0.0
-    for n in range(a, b + 1):
+    voltage, current = work[phase, a:], work[phase + 3, a:]
+    end = b - a
+    for n in range(end + 1):
         place = n - 0.25 * period
-        if place < a:
+        if place < 0.0:
             place += period
-        k = min(max(math.floor(place), a + 1), b - 2)
+        k = min(max(math.floor(place), 1), end - 2)
         x = place - k
         # Lagrange through four samples: 5e-8 off at the fundamental, where two samples would be 2e-4.
         u = (
-            -work[phase, k - 1] * x * (x - 1.0) * (x - 2.0) / 6.0
-            + work[phase, k] * (x + 1.0) * (x - 1.0) * (x - 2.0) / 2.0
-            - work[phase, k + 1] * (x + 1.0) * x * (x - 2.0) / 2.0
-            + work[phase, k + 2] * (x + 1.0) * x * (x - 1.0) / 6.0
+            -voltage[k - 1] * x * (x - 1.0) * (x - 2.0) / 6.0
+            + voltage[k] * (x + 1.0) * (x - 1.0) * (x - 2.0) / 2.0
+            - voltage[k + 1] * (x + 1.0) * x * (x - 2.0) / 2.0
+            + voltage[k + 2] * (x + 1.0) * x * (x - 1.0) / 6.0
         ) - dc
         weight = 1.0
-        if n == a:
+        if n == 0:
             weight += w[0]
-        if n == a + 1:
+        if n == 1:
             weight += w[1]
-        if n == b - 1:
+        if n == end - 1:
             weight += w[2]
-        if n == b:
+        if n == end:
             weight += w[3]
-        total += weight * u * work[phase + 3, n]
+        total += weight * u * current[n]
     return total
 
 
@@ -387,12 +389,12 @@ def _add_full(
             reactive = np.int64(np.rint(rows[row, Q + phase] * length * g[PERIOD] * _UNITS_PER_JOULE))
             _settle_reactive(core, phase, words[row, ENERGY + phase], reactive, UNITS_PER_WH)
     # Half cycles: squares up to the middle of the cycle, with the same fractional edge as everywhere.
-    middle = a + f0 + 0.5 * length
+    middle = f0 + 0.5 * length
     m = math.floor(middle) + 1
     half_w = scratch[14:18]
     _weigh(f0, middle - (m - 1), AT_ZERO, half_w)
     for phase in range(3):
-        _sum_row(work, phase, a, m, half_w, scratch[20:40])
+        _sum_row(work, phase, a, a + m, half_w, scratch[20:40])
         du = f[DC + phase]
         first = scratch[20 + SQUARE + phase] - du * (2.0 * scratch[20 + phase] - du * 0.5 * length)
         both = sums[SQUARE + phase] - du * (2.0 * sums[SUM + phase] - du * length)
