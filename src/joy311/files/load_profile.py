@@ -10,36 +10,43 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import io
 import re
 import zlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import chain, count, islice, pairwise
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-from joy311.errors import InvalidInput, StorageError
+from joy311.errors import InvalidInput
 from joy311.instant import DAY_NS, MINUTE_NS, from_datetime, to_iso
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 MAX_BAD_ROWS_NAMED = 20
 """Bad rows that a message names one by one; the rest are counted."""
 
 MAX_LINE_BYTES = 1 << 16
-MAX_INTERVALS = 20_000_000
+MAX_INTERVALS = 10_000_000
+"""Intervals of the longest profile, 19 years of minutes; their energies are kept in 8 bytes each."""
+
 MAX_CELL_CHARACTERS = 80
 MAX_DECIMALS = 60
 """Places behind the decimal point that a value may use, exponent included."""
 
-_VALUE_SCALE: int = 10**MAX_DECIMALS
 _MAX_SHOWN_CHARACTERS = 40
 _YEARS = range(1970, 2200)
 _ROWS_TO_INFER_FROM = 64
 _TIME_WORDS = frozenset({"time", "timestamp", "datetime", "date", "start", "begin", "from", "utc"})
 _NOT_START_WORDS = frozenset({"end", "stop", "until", "duration", "zone", "timezone"})
 _DELIMITERS = ",;\t"
+_READ_AHEAD_BYTES = 1 << 16
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,4}))?")
 _ACCEPTED = (
     "accepted are one time column (a name with the word time, timestamp, date, datetime or start) and one "
@@ -71,14 +78,14 @@ class EnergyUnit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadProfile:
-    """A load profile whose every row has been read once and found good.
+    """A load profile whose every row has been read, once, and found good.
 
     Parameters
     ----------
     path : Path
         Where the file lies.
     sha256 : str
-        SHA-256 of the file as it lies there, in hexadecimal.
+        SHA-256 of the bytes that were read, in hexadecimal.
     time_column, value_column : str
         Names in the header of the columns in use.
     unit : EnergyUnit
@@ -102,6 +109,7 @@ class LoadProfile:
     interval_ns: int
     intervals: int
     energy_wh: int
+    _energies_wh: array[int] = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -119,31 +127,8 @@ class LoadProfile:
         return self.intervals * self.interval_ns
 
     def energies_wh(self) -> Iterator[int]:
-        """Read the file again and yield every interval's energy [Wh], the part below a watt-hour carried on.
-
-        Raises
-        ------
-        StorageError
-            If the file is no longer what it was when the profile was made.
-        """
-        records = _records(self.path)
-        columns = _choose(
-            next(records, _NO_RECORD).cells, self.name, self.time_column, self.value_column, self.unit
-        )
-        carry = _Carry(self.unit, self.interval_ns)
-        read = 0
-        for record in records:
-            # The times were found even before; only what the sum depends on is read again.
-            cell = record.cells[columns.value] if len(record.cells) == columns.count else ""
-            amount = _read_amount(cell.strip(), [])
-            if amount is None or read == self.intervals:
-                raise StorageError(f"{self.name} changed while it was being read: see line {record.line}")
-            yield carry.whole_wh(amount)
-            read += 1
-        if read != self.intervals:
-            raise StorageError(
-                f"{self.name} changed while it was being read: {read} rows, not {self.intervals}"
-            )
+        """Return every interval's energy [Wh], the part below a watt-hour carried on to the next."""
+        return iter(self._energies_wh)
 
 
 def read_load_profile(
@@ -158,7 +143,7 @@ def read_load_profile(
 
     The file is UTF-8 text with a header row, delimited by comma, semicolon or tab, with a decimal point.
     Times are ISO 8601 and mark the beginning of their interval; a time without a zone is read as UTC. Empty
-    lines are passed over. Memory stays bounded however long the file is.
+    lines are passed over. Memory stays bounded however long the file is, by what `MAX_INTERVALS` take.
 
     Parameters
     ----------
@@ -184,10 +169,11 @@ def read_load_profile(
         twenty by line.
     """
     if not path.is_file():
-        # It is read twice, which a pipe would not survive.
+        # A pipe may keep its reader waiting for ever.
         missing = "there is no file" if not path.exists() else "this is not a regular file:"
         raise InvalidInput(f"{missing} {path}", field="load")
-    records = _records(path)
+    digest = hashlib.sha256()
+    records = _records(path, digest)
     columns = _choose(next(records, _NO_RECORD).cells, path.name, time_column, value_column, unit)
     rows = _rows(records, columns)
     first = list(islice(rows, _ROWS_TO_INFER_FROM))
@@ -208,37 +194,42 @@ def read_load_profile(
             field="load",
         )
     evenness = _Evenness(interval_ns)
-    carry = _Carry(columns.unit, interval_ns)
+    carry = _Carry(columns.unit, interval_ns, limit_w)
     start_ns = next(row.start_ns for row in first if row.start_ns is not None)
-    energy_wh = intervals = 0
+    energies_wh = array("q")
+    intervals = 0
     for row in chain(first, rows):
         intervals += 1
         if intervals > MAX_INTERVALS:
             raise InvalidInput(f"{path.name} has more than {MAX_INTERVALS:,} intervals", field="load")
-        faults = [*row.faults, *evenness.faults(row)]
-        if row.amount is not None and not carry.is_within(row.amount, limit_w):
-            faults.append(f"more than a mean of {limit_w} W, the most that can be drawn")
-        elif row.amount is not None:
-            energy_wh += carry.whole_wh(row.amount)
-        complaints.note(row.line, faults)
+        faults = row.faults + evenness.faults(row)
+        if row.amount is not None:
+            energy_wh = carry.whole_wh(row.amount)
+            if energy_wh is not None:
+                energies_wh.append(energy_wh)
+            else:
+                faults.append(
+                    f"{_shown(row.text)} {columns.unit} in {_span(interval_ns)} is more than a mean of "
+                    f"{limit_w} W, the most that can be drawn"
+                )
+        if faults:
+            complaints.note(row.line, faults)
     complaints.raise_if_any()
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     return LoadProfile(
         path=path,
-        sha256=sha256,
+        sha256=digest.hexdigest(),
         time_column=columns.time_name,
         value_column=columns.value_name,
         unit=columns.unit,
         start_ns=start_ns,
         interval_ns=interval_ns,
         intervals=intervals,
-        energy_wh=energy_wh,
+        energy_wh=sum(energies_wh),
+        _energies_wh=energies_wh,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
+class _Record(NamedTuple):
     line: int
     cells: list[str]
 
@@ -256,40 +247,61 @@ class _Columns:
     unit: EnergyUnit
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One row; `amount` is its value times 10**`MAX_DECIMALS`, or None where it cannot be read."""
+class _Amount(NamedTuple):
+    """A decimal number without a sign: `digits` times 10**-`places`, 0 <= places <= `MAX_DECIMALS`."""
+
+    digits: int
+    places: int
+
+
+class _Row(NamedTuple):
+    """One row; `amount` is None where its `text` cannot be read."""
 
     line: int
     start_ns: int | None
     has_zone: bool
-    amount: int | None
+    text: str
+    amount: _Amount | None
     faults: list[str]
 
 
 class _Carry:
     """Turns exact values into whole watt-hours and keeps the part below one for the next interval."""
 
-    __slots__ = ("_interval_min", "_part", "_parts_per_value")
+    __slots__ = ("_most", "_part", "_parts_per_value", "_parts_per_wh", "_places")
 
-    # One part is 10**-MAX_DECIMALS / 60 Wh: watts times minutes are then whole parts as well.
-    _PARTS_PER_WH: int = 60 * _VALUE_SCALE
-
-    def __init__(self, unit: EnergyUnit, interval_ns: int) -> None:
-        self._interval_min = interval_ns // MINUTE_NS
+    def __init__(self, unit: EnergyUnit, interval_ns: int, limit_w: int) -> None:
+        interval_min = interval_ns // MINUTE_NS
+        # One part is 10**-places / 60 Wh: watts times minutes are then whole parts as well.
+        self._places = 0
+        self._parts_per_wh = 60
         self._parts_per_value = {
             EnergyUnit.KWH: 60_000,
             EnergyUnit.WH: 60,
-            EnergyUnit.W: self._interval_min,
+            EnergyUnit.W: interval_min,
         }[unit]
+        self._most = limit_w * interval_min
         self._part = 0
 
-    def is_within(self, amount: int, limit_w: int) -> bool:
-        return amount * self._parts_per_value <= limit_w * self._interval_min * _VALUE_SCALE
-
-    def whole_wh(self, amount: int) -> int:
-        whole, self._part = divmod(self._part + amount * self._parts_per_value, self._PARTS_PER_WH)
+    def whole_wh(self, amount: _Amount) -> int | None:
+        """Return the whole watt-hours up to and with `amount`, None where it is above the limit."""
+        digits, places = amount
+        if places > self._places:
+            self._refine(10 ** (places - self._places))
+            self._places = places
+        elif places < self._places:
+            digits *= 10 ** (self._places - places)
+        parts = digits * self._parts_per_value
+        if parts > self._most:
+            return None
+        whole, self._part = divmod(self._part + parts, self._parts_per_wh)
         return whole
+
+    def _refine(self, times: int) -> None:
+        """Make the parts `times` as fine, so that a value with more decimals is whole parts too."""
+        self._parts_per_wh *= times
+        self._most *= times
+        self._part *= times
 
 
 class _Evenness:
@@ -320,7 +332,7 @@ class _Evenness:
                 found.append(f"the time {to_iso(row.start_ns)} is a repeat")
             elif step_ns < 0:
                 found.append(f"the time {to_iso(row.start_ns)} goes back by {_span(-step_ns)}")
-            elif not self._fits(step_ns):
+            elif step_ns != self._interval_ns and not self._fits(step_ns):
                 found.append(
                     f"the time {to_iso(row.start_ns)} comes {_span(step_ns)} after the row before, "
                     f"not {_span(self._interval_ns)}"
@@ -361,13 +373,31 @@ class _Complaints:
             raise InvalidInput(f"{self._name} has {rows}: {'; '.join(self._named)}{more}", field="load")
 
 
-def _lines(path: Path) -> Iterator[str]:
+class _Watched(io.RawIOBase):
+    """A stream that adds to `digest` whatever is read through it."""
+
+    def __init__(self, stream: BinaryIO, digest: hashlib._Hash) -> None:
+        self._stream = stream
+        self._digest = digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        content = self._stream.read(len(memoryview(buffer)))
+        self._digest.update(content)
+        memoryview(buffer)[: len(content)] = content
+        return len(content)
+
+
+def _lines(path: Path, digest: hashlib._Hash) -> Iterator[str]:
     """Yield the lines of a file as text; a byte that is not UTF-8 becomes a replacement character."""
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
+        with path.open("rb", buffering=0) as raw:
+            watched = io.BufferedReader(_Watched(cast(BinaryIO, raw), digest), _READ_AHEAD_BYTES)
+            packed = watched.peek(2)[:2] == b"\x1f\x8b"
+            stream = cast(BinaryIO, gzip.GzipFile(fileobj=watched) if packed else watched)
+            encoding = "utf-8-sig"
             for number in count(1):
                 line = stream.readline(MAX_LINE_BYTES + 1)
                 if not line:
@@ -378,16 +408,17 @@ def _lines(path: Path) -> Iterator[str]:
                     )
                 if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
                     raise InvalidInput(f"{path.name} is UTF-16 text; accepted is UTF-8", field="load")
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8", errors="replace")
+                yield line.decode(encoding, errors="replace")
+                encoding = "utf-8"
     except (EOFError, gzip.BadGzipFile, zlib.error) as reason:
         raise InvalidInput(f"{path.name} is not a whole gzip file: {reason}", field="load") from None
     except OSError as reason:
         raise InvalidInput(f"{path} cannot be read: {reason.strerror}", field="load") from None
 
 
-def _records(path: Path) -> Iterator[_Record]:
+def _records(path: Path, digest: hashlib._Hash) -> Iterator[_Record]:
     """Yield header and rows as cells, with the line on which each begins; empty lines are passed over."""
-    lines = _lines(path)
+    lines = _lines(path, digest)
     header = ""
     before = 0
     for header in lines:
@@ -399,7 +430,7 @@ def _records(path: Path) -> Iterator[_Record]:
     line = before + 1
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells) or len(cells) > 1:
+            if len(cells) > 1 or any(cell.strip() for cell in cells):
                 yield _Record(line, cells)
             line = before + reader.line_num + 1
     except csv.Error as reason:
@@ -473,15 +504,16 @@ def _unit_of(column: str) -> EnergyUnit | None:
 
 
 def _rows(records: Iterable[_Record], columns: _Columns) -> Iterator[_Row]:
-    for record in records:
-        if len(record.cells) != columns.count:
-            fault = f"{len(record.cells)} cells where the header has {columns.count}"
-            yield _Row(record.line, None, False, None, [fault])
+    time, value = columns.time, columns.value
+    for line, cells in records:
+        if len(cells) != columns.count:
+            fault = f"{len(cells)} cells where the header has {columns.count}"
+            yield _Row(line, None, False, "", None, [fault])
             continue
         faults: list[str] = []
-        start_ns, has_zone = _read_time(record.cells[columns.time].strip(), faults)
-        amount = _read_amount(record.cells[columns.value].strip(), faults)
-        yield _Row(record.line, start_ns, has_zone, amount, faults)
+        start_ns, has_zone = _read_time(cells[time].strip(), faults)
+        text = cells[value].strip()
+        yield _Row(line, start_ns, has_zone, text, _read_amount(text, faults), faults)
 
 
 def _read_time(text: str, faults: list[str]) -> tuple[int | None, bool]:
@@ -500,7 +532,12 @@ def _read_time(text: str, faults: list[str]) -> tuple[int | None, bool]:
     return from_datetime(moment), True
 
 
-def _read_amount(text: str, faults: list[str]) -> int | None:
+def _read_amount(text: str, faults: list[str]) -> _Amount | None:
+    whole, _, fraction = text.partition(".")
+    digits = whole + fraction
+    if digits.isdigit() and digits.isascii() and len(digits) <= MAX_DECIMALS:
+        # Nearly every value is as plain as this.
+        return _Amount(int(digits), len(fraction))
     match = _NUMBER.fullmatch(text) if len(text) <= MAX_CELL_CHARACTERS else None
     if match is None or not (match[2] or match[3]):
         faults.append(
@@ -508,14 +545,16 @@ def _read_amount(text: str, faults: list[str]) -> int | None:
         )
         return None
     fraction = match[3] or ""
-    digits = int(match[2] + fraction)
+    number = int(match[2] + fraction)
     places = len(fraction) - int(match[4] or 0)
-    if digits and match[1] == "-":
+    if number and match[1] == "-":
         faults.append(f"{_shown(text)} is negative")
-    elif digits and not -MAX_CELL_CHARACTERS <= places <= MAX_DECIMALS:
+    elif number and not -MAX_CELL_CHARACTERS <= places <= MAX_DECIMALS:
         faults.append(f"{_shown(text)} has more than {MAX_DECIMALS} decimals or is too large")
+    elif not number:
+        return _Amount(0, 0)
     else:
-        return digits * cast(int, 10 ** (MAX_DECIMALS - places)) if digits else 0
+        return _Amount(number * cast(int, 10 ** max(0, -places)), max(0, places))
     return None
 
 
