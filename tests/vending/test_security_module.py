@@ -31,6 +31,7 @@ from joy311.vending.security_module import (
     SoftwareSecurityModule,
     VendingKeyAttributes,
 )
+from joy311.vending.security_module.journal import Journal
 from tests.vending.shops import Death, MortalFile, Steps
 
 KEY_BYTES = bytes.fromhex("abababababababab949494949494949401234567")
@@ -191,6 +192,16 @@ def test_files_are_for_their_owner_only_and_the_journal_holds_no_key(
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
     assert KEY_BYTES.hex() not in (tmp_path / "journal.jsonl").read_text().lower()
     assert KEY_BYTES.hex() not in repr(module).lower()
+
+
+def test_no_whole_token_shows_in_what_is_printed(module: SoftwareSecurityModule, tmp_path: Path) -> None:
+    issued = module.issue_credit_token("r1", REQUEST)
+    with closing(Journal(DiskFile(tmp_path / "journal.jsonl"))) as journal, journal.exclusive():
+        entry = journal.find("r1")
+    assert entry is not None
+    assert entry.token == issued.token
+    for shown in (repr(entry), str(entry), repr(issued), str(issued)):
+        assert issued.token.digits not in shown.replace(" ", "")
 
 
 def test_a_key_file_open_to_others_is_not_read(module: SoftwareSecurityModule, tmp_path: Path) -> None:

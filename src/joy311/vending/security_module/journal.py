@@ -19,6 +19,7 @@ from typing import Protocol
 
 from joy311.errors import StorageError
 from joy311.files.whole_file import sync_directory
+from joy311.sts import Token20
 
 FORMAT = 1
 """Version of the journal's lines."""
@@ -130,14 +131,14 @@ class Entry:
         Who asked.
     fingerprint : str
         Digest of what was asked, 64 hexadecimal digits.
-    token : str
-        The twenty digits given out.
+    token : Token20
+        What was given out; its `repr`, and so this one's, shows only the ends.
     """
 
     counter: int
     request_id: str
     fingerprint: str
-    token: str
+    token: Token20
 
 
 class Journal:
@@ -190,9 +191,10 @@ class Journal:
         if place is None:
             return None
         fields = json.loads(self._file.read(*place))
-        return Entry(fields["counter"], fields["request_id"], fields["fingerprint"], fields["token"])
+        token = Token20.parse(fields["token"])
+        return Entry(fields["counter"], fields["request_id"], fields["fingerprint"], token)
 
-    def record(self, request_id: str, fingerprint: str, token: str) -> Entry:
+    def record(self, request_id: str, fingerprint: str, token: Token20) -> Entry:
         """Make the next issue durable and return it; call it in `exclusive`.
 
         Raises
@@ -206,7 +208,7 @@ class Journal:
                 "counter": entry.counter,
                 "fingerprint": fingerprint,
                 "request_id": request_id,
-                "token": token,
+                "token": token.digits,
             }
         )
         return entry

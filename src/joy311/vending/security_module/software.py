@@ -18,7 +18,6 @@ from joy311.sts import (
     LARGEST_TOKEN_ID,
     KeyAttributes,
     KeyType,
-    Token20,
     TransferCredit,
     VendingKey,
     derive_decoder_key,
@@ -159,10 +158,10 @@ class SoftwareSecurityModule:
                 vending_key = self._key_for(request)
                 credit = _credit(request, random=self._random_source.getrandbits(4))
                 token = encode(credit, derive_decoder_key(vending_key, request.attributes))
-                entry = self._journal.record(request_id, fingerprint, token.digits)
+                entry = self._journal.record(request_id, fingerprint, token)
             elif entry.fingerprint != fingerprint:
                 raise Refused("RequestIdReused", f"request {request_id} was issued for another content")
-        return IssuedToken(Token20.parse(entry.token), entry.counter)
+        return IssuedToken(entry.token, entry.counter)
 
     def close(self) -> None:
         """Release the journal."""
