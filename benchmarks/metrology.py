@@ -101,7 +101,7 @@ def build(folder: Path) -> ctypes.CDLL:
 
 def settings(outputs: Outputs, arithmetic: str = "float64") -> WaveformSettings:
     """Return the meter that is timed: volts and amperes as they come."""
-    scale = Scale((1.0,) * 3, (1.0,) * 3, 1.0, (1 << 23) - 1) if arithmetic == "fixed" else Scale.unity()
+    scale = Scale.of_converter(24, 600.0, 200.0) if arithmetic == "fixed" else Scale.unity()
     return WaveformSettings(
         fs_hz=FS_HZ,
         scale=scale,
@@ -148,7 +148,7 @@ def waveform(library: ctypes.CDLL, outputs: Outputs, samples: int) -> dict[str, 
 
 def fixed(outputs: Outputs, samples: int) -> dict[str, float | str]:
     """Time the fixed-point engine."""
-    block = np.ascontiguousarray(waveform_block(samples)[: 7 if outputs == "full" else 6] * 1000, np.int32)
+    block = np.ascontiguousarray(waveform_block(samples)[: 7 if outputs == "full" else 6] * 20_000, np.int32)
     meter = WaveformMeter(settings(outputs, "fixed"))
     (seconds,) = seconds_each(lambda: meter.push(block))
     return {"outputs": outputs, "block": samples, "push_minstants_s": samples / seconds / 1e6}

@@ -108,8 +108,8 @@ FIXED_METHODS = (0, 3)
 """Definitions of reactive power that this engine has: fundamental and Fryze."""
 
 # Words of the fixed-point state, from FIXED on.
-ALPHA, Y1, X1, BAND, R, LEVEL, EDGE, DC, HALF, HEAD, SUMS, WEIGHTS, MANTISSA, SHIFT, P_OFF = (
-    0, 3, 6, 9, 12, 16, 17, 18, 25, 30, 50, 70, 74, 77, 80,
+ALPHA, Y1, X1, BAND, R, LEVEL, EDGE, DC, HALF, HEAD, SUMS, WEIGHTS, MANTISSA, SHIFT, P_OFF, BEFOREHAND = (
+    0, 3, 6, 9, 12, 16, 17, 18, 25, 30, 50, 70, 74, 77, 80, 83,
 )  # fmt: skip
 # Words of the sums of a segment.
 SUM, SQUARE, PRODUCT, LENGTH, FROM, TO = 0, 7, 14, 17, 18, 19
@@ -300,7 +300,7 @@ def _add_row(
         gu, gi = g[GAIN + phase] / 8.0, g[GAIN + phase + 3] / 8.0
         urms = gu * math.sqrt(max(float(u2), 0.0) / length)
         irms = math.sqrt(max(gi * gi * (float(i2) / length) - g[I_OFFSET + phase], 0.0))
-        energy = _scaled(p, x[MANTISSA + phase], x[SHIFT + phase])
+        energy = _scaled(p << x[BEFOREHAND + phase], x[MANTISSA + phase], x[SHIFT + phase])
         energy -= (x[P_OFF + phase] * sums[LENGTH]) >> (EDGE_BITS + 8)
         power = float(energy) * _JOULES_PER_UNIT / duration
         is_on = _is_metering(k[METERING + phase] != 0, irms, power, g[LEAST_A], g[LEAST_W])

@@ -471,7 +471,8 @@ class WaveformMeter:
         """Turn the factors into the integers that the fixed-point engine multiplies by."""
         from joy311.metrology import fixed_kernel as fixed
 
-        g, f = self._factors.tolist(), self._floats.tolist()
+        settings = self.settings
+        g, f = self._factors.tolist(), self._floats[:32].tolist()
         x = self._ints[fixed.FIXED :]
         x[fixed.ALPHA : fixed.ALPHA + 3] = [round(a * (1 << fixed.ALPHA_BITS)) for a in f[:3]]
         x[fixed.BAND : fixed.BAND + 3] = [round(b * (1 << fixed.BAND_BITS)) for b in f[9:12]]
@@ -481,8 +482,12 @@ class WaveformMeter:
             factor = g[phase] * g[phase + 3] * g[15] * UNITS_PER_WH / 3600 / (1 << 2 * fixed.SAMPLE_BITS)
             mantissa, exponent = math.frexp(factor)
             x[fixed.MANTISSA + phase] = round(mantissa * (1 << 31))
-            x[fixed.SHIFT + phase] = 31 - exponent
-            if 31 - exponent <= 31:
+            # The product is wider than a word, so at least 33 bits must fall off behind it; coarse converters have
+            # small sums, and room to be shifted up first.
+            beforehand = max(0, 2 + exponent)
+            x[fixed.SHIFT + phase] = 31 - exponent + beforehand
+            x[fixed.BEFOREHAND + phase] = beforehand
+            if beforehand > 2 * math.log2(_MOST_FIXED_CODE / (settings.scale.end_stop or 1.0)):
                 raise InvalidInput("the scale is too coarse for the fixed-point engine; use float64")
             x[fixed.P_OFF + phase] = round(g[7 + phase] * g[15] * UNITS_PER_WH / 3600 * 256)
 
