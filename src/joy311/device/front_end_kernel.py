@@ -184,6 +184,10 @@ def convert(
     """
     channels, count = block.shape
     work = np.empty((7, GRID))
+    # Per transformer: three numbers of its curve, bias, its current at rest, half a step; flux, drive,
+    # magnetising current and slope.
+    cores = np.empty((4, 10))
+    of_core = np.empty(4, dtype=np.int64)
     first = 0
     while first < count:
         position = start + first
@@ -195,6 +199,7 @@ def convert(
                 work[c, j] = x
                 total += x * x
             squares[c] = total
+        active = 0
         for s in range(channels - 3):
             row = sensors[s]
             if pickup[s] != 0.0:
@@ -206,28 +211,37 @@ def convert(
                 for j in range(n):
                     work[s + 3, j] += accessory[s] * block[0, first + j]
             if row[0] != 0.0:
-                per_saturation, softness, per_knee = 1.0 / row[1], row[2], 1.0 / row[3]
-                bias = row[5] * magnet_at
-                at_rest, _ = _magnetised(bias, per_saturation, softness, per_knee)
-                half = 0.5 * dt_s * live_rate[s]
-                x = flux[s]
+                core = cores[active]
+                core[0], core[1], core[2] = 1.0 / row[1], row[2], 1.0 / row[3]
+                core[3] = row[5] * magnet_at
+                core[4], _ = _magnetised(core[3], core[0], core[1], core[2])
+                core[5] = 0.5 * dt_s * live_rate[s]
+                core[6], core[7] = flux[s], drive[s]
+                core[8], core[9] = _magnetised(core[6] + core[3], core[0], core[1], core[2])
+                of_core[active] = s
+                active += 1
+        # The cores are strangers, so that the processor can work at all of them while each waits for its last
+        # division; one after the other they would take three times as long.
+        for j in range(n if active else 0):
+            for k in range(active):
+                core = cores[k]
+                half = core[5]
+                current = work[of_core[k] + 3, j] + core[4]
+                x = core[6]
+                m, slope = core[8], core[9]
                 # What drove the flux last is the image itself: current less its magnetising part.
-                net = drive[s]
-                m, slope = _magnetised(x + bias, per_saturation, softness, per_knee)
-                for j in range(n):
-                    current = work[s + 3, j] + at_rest
-                    end = x + half * (net + current)
+                end = x + half * (core[7] + current)
+                excess = x + half * m - end
+                for _ in range(_MOST_STEPS):
+                    x -= excess / (1.0 + half * slope)
+                    m, slope = _magnetised(x + core[3], core[0], core[1], core[2])
                     excess = x + half * m - end
-                    for _ in range(_MOST_STEPS):
-                        x -= excess / (1.0 + half * slope)
-                        m, slope = _magnetised(x + bias, per_saturation, softness, per_knee)
-                        excess = x + half * m - end
-                        if abs(excess) < _CLOSE_A:
-                            break
-                    net = current - m
-                    work[s + 3, j] = net
-                flux[s] = x
-                drive[s] = net
+                    if abs(excess) < _CLOSE_A:
+                        break
+                core[6], core[7], core[8], core[9] = x, current - m, m, slope
+                work[of_core[k] + 3, j] = core[7]
+        for k in range(active):
+            flux[of_core[k]], drive[of_core[k]] = cores[k, 6], cores[k, 7]
         if pairs.shape[0] > 0:
             mixed = work.copy()
             for p in range(pairs.shape[0]):
@@ -253,7 +267,8 @@ def convert(
                 y0 = delayed[c]
                 for j in range(n):
                     x = mixed[c, j] * factor
-                    y0 = a * (x - y0) + x0
+                    # Only the last product waits for the sample before.
+                    y0 = (a * x + x0) - a * y0
                     x0 = x
                     mixed[c, j] = y0
                 before[c] = x0
