@@ -114,7 +114,7 @@ def part(name: str, *paths: str) -> None:
     """Run one part and print what it took."""
     seconds = {"bare": bare, "campaign": campaign}[name](*map(Path, paths))  # type: ignore[operator]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "peak_bytes": peak}))
+    print(json.dumps({"seconds": seconds, "peak_bytes": peak, "load": os.getloadavg()[0]}))
 
 
 def main(meters: int, turns: int) -> None:
@@ -135,7 +135,11 @@ def main(meters: int, turns: int) -> None:
     assert made == meters
     best = {name: min(run["seconds"] for run in of_it) for name, of_it in runs.items()}
     peak = max(run["peak_bytes"] for run in runs["campaign"])
-    print(f"{meters:,} meters, {turns} turns, {written / 1e6:,.0f} MB written, {os.cpu_count()} cores")
+    load = max(run["load"] for of_it in runs.values() for run in of_it)
+    print(
+        f"{meters:,} meters, {turns} turns, {written / 1e6:,.0f} MB written, {os.cpu_count()} cores,"
+        f" load average up to {load:.1f}"
+    )
     for name, of_it in runs.items():
         shown = ", ".join(f"{run['seconds']:.2f}" for run in of_it)
         print(f"  {name:9} best {best[name]:6.2f} s   of {shown}")

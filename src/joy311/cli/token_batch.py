@@ -127,17 +127,11 @@ def _ring(key_file: Path | None, key_stdin: bool) -> KeyRing:
 def _job(job: JobName, ring: KeyRing, now_ns: int, three_tokens: bool) -> Job:
     import os
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from joy311.sts.bulk.jobs import CreditJob, DecodeJob, KeyChangeJob
-
-    def draw(count: int) -> NDArray[np.uint8]:
-        return np.frombuffer(os.urandom(count), np.uint8) & np.uint8(0xF)
 
     match job:
         case JobName.CREDIT:
-            return CreditJob(ring, now_ns, draw)
+            return CreditJob(ring, now_ns, os.urandom)
         case JobName.DECODE:
             return DecodeJob(ring)
         case JobName.KEY_CHANGE:

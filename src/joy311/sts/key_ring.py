@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from joy311.errors import InvalidInput
 from joy311.sts.attributes import KeyAttributes
@@ -101,6 +102,7 @@ class KeyRing:
         raise InvalidInput(f"{many} {wanted}", field="key")
 
 
+@lru_cache(maxsize=1024)
 def read_attribute(name: str, text: str) -> str:
     """Return an attribute in the one spelling that keys are compared by.
 

@@ -64,8 +64,8 @@ def texts(*values: str) -> NDArray[np.bytes_]:
     return np.array([value.encode() for value in values], np.bytes_)
 
 
-def fives(count: int) -> NDArray[np.uint8]:
-    return np.full(count, 5, np.uint8)
+def fives(count: int) -> bytes:
+    return b"\xf5" * count
 
 
 def credit() -> CreditJob:

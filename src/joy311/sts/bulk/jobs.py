@@ -52,6 +52,7 @@ _KEPT = ("supply_group_code", "key_revision", "key_type")
 """What a new key has in common with the old one where its row says nothing else."""
 
 _UNSAID = -1
+_RANDOM_MASK = 0xF
 _NOT_A_TIME = np.datetime64("NaT", "s")
 _LARGEST_SET = 4
 _WORD_BITS = 16
@@ -123,12 +124,12 @@ class CreditJob:
     now_ns : int
         When a token is issued whose row does not say it [ns since 1970 UTC].
     draw : callable
-        Returns so many random numbers of 0 to 15, for rows that bring none.
+        Returns so many random bytes, of which rows that bring no random number get four bits.
     """
 
     keys: KeyRing
     now_ns: int
-    draw: Callable[[int], NDArray[np.uint8]]
+    draw: Callable[[int], bytes]
     name: ClassVar[str] = "credit"
     needed: ClassVar[tuple[str, ...]] = ("meter_pan", "units")
     outputs: ClassVar[Mapping[str, Kind]] = {
@@ -145,7 +146,7 @@ class CreditJob:
         services = meters.integers("service", 0, 3, default=0)
         randoms = meters.integers("random", 0, 15, default=_UNSAID)
         drawn = np.flatnonzero(randoms == _UNSAID)
-        randoms[drawn] = self.draw(len(drawn))
+        randoms[drawn] = np.frombuffer(self.draw(len(drawn)), np.uint8) & _RANDOM_MASK
         identifiers = meters.integers("token_id", 0, LARGEST_TOKEN_ID, default=_UNSAID)
         instants = meters.instants("issued_at", self.now_ns)
         tariffs, expiries = _attribute(meters, "tariff_index"), _attribute(meters, "key_expiry")
