@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import tracemalloc
 import wave
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -514,3 +515,36 @@ def test_a_mapping_that_does_not_fit_is_refused(tmp_path: Path, mapping: dict[st
     path = write_csv(tmp_path / "a.csv", line())
     with pytest.raises(InvalidInput, match=why):
         open_waveforms(path, mapping=mapping)
+
+
+@pytest.mark.parametrize("kind", ["csv", "npy", "wav", "parquet"])
+def test_the_memory_in_use_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
+    def peak_bytes(samples: int) -> int:
+        path = tmp_path / f"{samples}.{kind}"
+        volts = line(samples)[0]
+        match kind:
+            case "csv":
+                times = (np.arange(samples) / FS).tolist()
+                rows = (f"{time:.6f},{u:.1f},1\n" for time, u in zip(times, volts.tolist(), strict=True))
+                path.write_text("t,u1,i1\n" + "".join(rows))
+            case "npy":
+                np.save(path, np.vstack([volts, volts]))
+            case "wav":
+                write_wav(path, np.vstack([volts, volts]))
+            case "parquet":
+                pq.write_table(pa.table({"u1": volts, "i1": volts}), path, row_group_size=1 << 14)
+        unsaid: dict[str, Any] = {"scale": {"u": 1.0, "i": 1.0}}
+        if kind != "csv":
+            unsaid["fs_hz"] = FS
+        if kind in ("npy", "wav"):
+            unsaid["mapping"] = {"u1": "0", "i1": "1"}
+        tracemalloc.start()
+        try:
+            total = sum(block.shape[1] for block in open_waveforms(path, **unsaid).blocks())
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            assert total == samples
+            tracemalloc.stop()
+
+    peak_bytes(100)
+    assert peak_bytes(4 * PIECE_ROWS) < 1.2 * peak_bytes(2 * PIECE_ROWS)
