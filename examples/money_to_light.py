@@ -26,7 +26,7 @@ def main() -> None:
         meter = VirtualMeter.commission(RamMemory(), factory, now)
         print(f"The meter shows {meter.screen.text} kWh and the supply is {on_off(meter)}.")
 
-        receipt = demonstration.shop.sell(SaleRequest("till-1/0001", demonstration.meter, 10_000), now)
+        receipt = demonstration.shop.sell(SaleRequest("till-1-0001", demonstration.meter, 10_000), now)
         print(receipt.as_text())
 
         for digit in receipt.token.digits:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from litestar import Litestar
 from litestar.testing import TestClient
 
@@ -55,9 +58,9 @@ def test_a_meter_is_found_and_holds_no_key(client: Client, demo: DemonstrationSh
 
 def test_a_quote_is_the_sale(client: Client, demo: DemonstrationShop) -> None:
     body = {"meter": demo.meter, "amount": "500.00"}
-    quote = client.post("/api/v1/quotes", json=body).json()
+    offer = client.post("/api/v1/quotes", json=body).json()
     sale = client.post("/api/v1/sales", json=body | {"request_id": "r1"}).json()
-    assert quote.items() <= sale.items()
+    assert offer.items() <= sale.items()
     assert sum(line["amount_minor"] for line in sale["lines"]) == sale["amount_minor"] == 50_000
 
 
@@ -141,6 +144,36 @@ def test_every_kind_of_token_text_gets_its_own_finding(client: Client, demo: Dem
     assert verify(demo.meter, token.digits[:19]) == ("FormatError", "wrong length")
     assert verify(demo.meter, "twenty digits please") == ("FormatError", "not digits")
     assert verify(demo.meter, "9" * 20) == ("FormatError", "out of range")
+
+
+@given(request_id=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=64))
+@example(request_id="a/b")
+@example(request_id="..")
+@example(request_id="%2F?#;+&=\\")
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_sale_is_found_again_by_every_request_id_that_is_taken(
+    demo: DemonstrationShop, request_id: str
+) -> None:
+    # Too little to sell, so what is asked is only whether the id is taken.
+    body = {"meter": demo.meter, "amount": "9.99", "request_id": request_id}
+    app = create_api(demo.shop, lambda: NOW)
+
+    async def ask() -> tuple[httpx.Response, httpx.Response]:
+        # As over a wire: Litestar's own client would resolve what is escaped twice.
+        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+        async with (
+            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
+            app.lifespan(),
+        ):
+            sold = await client.post("/api/v1/sales", json=body)
+            return sold, await client.get(f"/api/v1/sales/{quote(request_id, safe='')}")
+
+    sold, found = asyncio.run(ask())
+    if "/" in request_id or request_id in (".", ".."):
+        error(sold, 400, "InvalidInput", "request_id")
+    else:
+        error(sold, 422, "AmountTooLow")
+        assert error(found, 404, "UnknownSale")["message"].endswith(f"request {request_id}")
 
 
 def test_an_unknown_sale_path_or_method_is_a_document_too(client: Client) -> None:

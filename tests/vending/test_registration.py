@@ -10,6 +10,7 @@ from joy311.vending.registration import (
     Customer,
     Utility,
     checked_identifier,
+    checked_request_id,
     masked_meter_number,
     parse_meter_number,
 )
@@ -47,6 +48,19 @@ def test_a_masked_number_shows_four_digits() -> None:
 def test_what_cannot_identify_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         checked_identifier(text, field="request_id")
+
+
+@pytest.mark.parametrize("text", ["", "a b", "x" * 65, "/", "a/b", "2026/11/22-1", ".", ".."])
+def test_what_is_no_step_of_an_address_names_no_sale(text: str) -> None:
+    with pytest.raises(InvalidInput, match="request_id"):
+        checked_request_id(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["r", "...", "a.b", "%2F", "?#", "0c6c1a3e-5b0e-4a6e-8f0e-1c2d3e4f5a6b", "x" * 64]
+)
+def test_whatever_else_is_printable_may_name_a_sale(text: str) -> None:
+    assert checked_request_id(text) == text
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\tb", "x" * 61])

@@ -156,3 +156,18 @@ def checked_identifier(text: str, *, field: str) -> str:
             field=field,
         )
     return text
+
+
+def checked_request_id(text: str) -> str:
+    """Return `text` if it can name a sale: an identifier that is also one step of an address.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot: it is no identifier, holds a slash, or is ``.`` or ``..``.
+    """
+    checked_identifier(text, field="request_id")
+    # The sale is asked for under its id, and on the way an address is cut at slashes and cleared of dots.
+    if "/" in text or text in (".", ".."):
+        raise InvalidInput(f"request_id {text!r} holds a / or is nothing but dots", field="request_id")
+    return text

@@ -30,6 +30,7 @@ from joy311.vending.registration import (
     RegisteredMeter,
     Utility,
     checked_identifier,
+    checked_request_id,
     parse_meter_number,
 )
 from joy311.vending.sale import Quote, quote_flat
@@ -69,8 +70,8 @@ class SaleRequest:
     Parameters
     ----------
     request_id : str
-        The caller's name of the request, 1 to 64 printable ASCII characters; the same id always gets the same
-        receipt.
+        The caller's name of the request, 1 to 64 printable ASCII characters without blanks and slashes; the
+        same id always gets the same receipt.
     meter : str
         Meter number, 11 or 13 digits (DRN) or 18 (PAN).
     tender_minor : int
@@ -457,7 +458,7 @@ class Shop:
         StorageError
             If database or security module fail. The outcome is then open: repeat the request.
         """
-        request_id = checked_identifier(request.request_id, field="request_id")
+        request_id = checked_request_id(request.request_id)
         drn = parse_meter_number(request.meter).drn
         fingerprint = _fingerprint(drn, request.tender_minor)
         with self._database.write() as connection:
@@ -499,7 +500,7 @@ class Shop:
             ``UnknownSale``, or ``SaleUnfinished`` where there is no token yet: repeat the request.
         """
         with self._database.read() as connection:
-            sale = sales.read_sale(connection, checked_identifier(request_id, field="request_id"))
+            sale = sales.read_sale(connection, checked_request_id(request_id))
         if sale is None:
             raise Refused("UnknownSale", f"no sale answers request {request_id}")
         if sale.receipt is None:

@@ -25,7 +25,7 @@ Amount = Annotated[
 RequestId = Annotated[
     str,
     Meta(
-        description="The caller's name of the sale, printable ASCII without blanks",
+        description="The caller's name of the sale, printable ASCII without blanks and slashes",
         min_length=1,
         max_length=64,
     ),
