@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -251,3 +252,13 @@ def test_the_document_shows_the_table_that_the_test_reads() -> None:
             break
         shown.append(line)
     assert shown == [room.row() for room in ROOMS.values()]
+
+
+def test_the_document_names_the_modules_that_decide_in_vending() -> None:
+    document = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    sentence = re.search(
+        r"`vending rules` are the modules of `vending` that decide without\s+asking anybody: ([^.]*)\.",
+        document,
+    )
+    assert sentence is not None
+    assert set(re.findall(r"\w+", sentence[1])) - {"and"} == VENDING_RULES
