@@ -7,6 +7,7 @@ whole watts on three phases such that every interval keeps its energy to the wat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from random import Random
 
@@ -80,8 +81,6 @@ APPLIANCES = (
 
 _BY_LEAST_ENERGY = sorted(APPLIANCES, key=lambda appliance: appliance.total_w * appliance.shortest_min)
 
-_SHORTEST_BURST_MIN = min(appliance.shortest_min for appliance in APPLIANCES)
-
 
 @dataclass(frozen=True, slots=True)
 class LoadRun:
@@ -143,11 +142,15 @@ class Household:
         if minutes < 1 or not 0 <= energy_wh <= limit_wh:
             raise InvalidInput(f"{energy_wh} Wh in {minutes} min must lie within 0 to {limit_wh} Wh")
         left = energy_wh * _MINUTES_PER_HOUR
+        if minutes == 1:
+            cooling = self._minute % self._fridge_cycle_min < self._fridge_on_min
+            self._minute += 1
+            return [_single_minute(left, cooling)]
         watts = [[0] * minutes for _ in range(PHASES)]
-        left -= self._stand_by(watts, minutes, left)
+        left -= _stand_by(watts, minutes, left)
         left -= self._cool(watts, minutes, left)
         left -= self._switch_on(watts, minutes, left)
-        self._glow(watts, minutes, left)
+        _glow(watts, minutes, left)
         self._minute += minutes
         return [
             LoadRun(sum(1 for _ in run), (l1, l2, l3))
@@ -157,16 +160,6 @@ class Household:
     def _between(self, low: int, high: int) -> int:
         # `random()` is the one generator method whose values are the same in every Python.
         return low + int(self._random.random() * (high - low + 1))
-
-    @staticmethod
-    def _stand_by(watts: list[list[int]], minutes: int, left: int) -> int:
-        """Burn the standby power, or less where the interval holds less, and return its watt-minutes."""
-        burnt = 0
-        for phase in reversed(range(PHASES)):
-            power_w = min(STANDBY_W[phase], (left - burnt) // minutes)
-            watts[phase] = [power_w] * minutes
-            burnt += power_w * minutes
-        return burnt
 
     def _cool(self, watts: list[list[int]], minutes: int, left: int) -> int:
         """Run the fridge in its cycle as far as the energy goes and return its watt-minutes."""
@@ -188,8 +181,6 @@ class Household:
     def _switch_on(self, watts: list[list[int]], minutes: int, left: int) -> int:
         """Switch appliances on at random while there is energy for one, and return their watt-minutes."""
         burnt = 0
-        if minutes < _SHORTEST_BURST_MIN:
-            return 0
         owned = [appliance for appliance in _BY_LEAST_ENERGY if appliance.shortest_min <= minutes]
         for _ in range(BURSTS_PER_HOUR * -(-minutes // _MINUTES_PER_HOUR)):
             rest = left - burnt
@@ -214,18 +205,42 @@ class Household:
             burnt += appliance.total_w * length
         return burnt
 
-    def _glow(self, watts: list[list[int]], minutes: int, left: int) -> None:
-        """Burn what is left as light and heat: evenly, and where a phase is full, wherever there is room."""
-        if left <= _LARGEST_SINGLE_PHASE_GLOW_W * minutes:
-            shares = (0, left, 0)
-        else:
-            third = left // PHASES
-            shares = (third, left - 2 * third, third)
-        rest = 0
-        for phase, share in zip(watts, shares, strict=True):
-            rest += _burn_evenly(phase, minutes, share)
-        if rest:
-            _burn_anywhere(watts, rest)
+
+@lru_cache(maxsize=1 << 12)
+def _single_minute(left: int, cooling: bool) -> LoadRun:
+    """Return the minute that burns `left` watt-minutes: too short for chance, it depends on nothing else."""
+    watts = [[0] for _ in range(PHASES)]
+    left -= _stand_by(watts, 1, left)
+    if cooling and left >= _FRIDGE_W:
+        watts[_FRIDGE_PHASE][0] += _FRIDGE_W
+        left -= _FRIDGE_W
+    _glow(watts, 1, left)
+    (l1,), (l2,), (l3,) = watts
+    return LoadRun(1, (l1, l2, l3))
+
+
+def _stand_by(watts: list[list[int]], minutes: int, left: int) -> int:
+    """Burn the standby power, or less where the interval holds less, and return its watt-minutes."""
+    burnt = 0
+    for phase in reversed(range(PHASES)):
+        power_w = min(STANDBY_W[phase], (left - burnt) // minutes)
+        watts[phase] = [power_w] * minutes
+        burnt += power_w * minutes
+    return burnt
+
+
+def _glow(watts: list[list[int]], minutes: int, left: int) -> None:
+    """Burn what is left as light and heat: evenly, and where a phase is full, wherever there is room."""
+    if left <= _LARGEST_SINGLE_PHASE_GLOW_W * minutes:
+        shares = (0, left, 0)
+    else:
+        third = left // PHASES
+        shares = (third, left - 2 * third, third)
+    rest = 0
+    for phase, share in zip(watts, shares, strict=True):
+        rest += _burn_evenly(phase, minutes, share)
+    if rest:
+        _burn_anywhere(watts, rest)
 
 
 def _burn_evenly(phase: list[int], minutes: int, share: int) -> int:
