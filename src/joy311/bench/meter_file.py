@@ -121,6 +121,8 @@ def _document(path: Path) -> dict[str, Any]:
 def _joy311(path: Path, document: dict[str, Any], ratings: Ratings, seed: int, name: str) -> MeterUnderTest:
     built = _overridden(path, FrontEndParameters.nominal(seed), document.get("front_end", {}), "front_end")
     calibration = document.get("calibration", "factory")
+    if not isinstance(calibration, str):
+        raise InvalidInput(f"{path.name}: calibration {calibration!r} must be a text", field="calibration")
     if calibration == "factory":
         meter = Joy311Meter.off_the_line(ratings, seed, built)
     else:

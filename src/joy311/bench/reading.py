@@ -208,7 +208,8 @@ class DisplayAgainstPulses:
         run = meter.power_up((Stretch(self.signal),), REFERENCE, seed, soak)
         times = _Pulses(0.0)
         limit_s = PATIENCE * self.expected_s
-        while run.now_s < SETTLING_SECONDS:
+        # The count begins on a pulse, so that a meter that boots late is not judged twice.
+        while run.now_s < SETTLING_SECONDS or (not times.count and run.now_s < limit_s):
             times.add(run.play(_BLOCK // 2))
         begin_wh, begin_pulses = run.display_wh(), times.count
         while run.display_wh() < begin_wh + self.watt_hours and run.now_s < limit_s:

@@ -22,6 +22,7 @@ _LEFT, _RIGHT, _TOP = 0.07, 0.95, 0.955
 _LINE = 0.0152
 _SMALL = 6.6
 _LINE_SPACING = 1.65
+_NOTHING = "\u00a0"
 
 
 def report_pdf(found: Findings) -> bytes:
@@ -146,8 +147,10 @@ def _points_page(rows: Sequence[tuple[Findings, Findings]]) -> Figure:
     for number, (x, _) in enumerate(columns):
         # One text a column and colour: a thousand small ones would take longer than the page's measurements.
         for wanted, colour in ((False, PASS if number == len(columns) - 1 else INK), (True, FAIL)):
-            lines = [row[number] if fail is wanted else "" for row, fail in zip(cells, failed, strict=True)]
-            if any(lines):
+            lines = [
+                row[number] if fail is wanted else _NOTHING for row, fail in zip(cells, failed, strict=True)
+            ]
+            if set(lines) != {_NOTHING}:
                 axis.text(
                     x, y - 0.5 * _LINE, "\n".join(lines), fontsize=_SMALL, color=colour, va="top",
                     ha="right" if x == _RIGHT else "left", linespacing=_LINE_SPACING, parse_math=False,
@@ -162,13 +165,6 @@ def _lived(point: dict[str, Any]) -> str:
 
 def _lines_page(lines: Sequence[str]) -> Figure:
     page, axis = _blank("What the meter is made of")
-    axis.text(
-        _LEFT,
-        _TOP - 0.025,
-        "\n".join(lines),
-        fontsize=6,
-        family="DejaVu Sans Mono",
-        va="top",
-        parse_math=False,
-    )
+    text, y = "\n".join(lines), _TOP - 0.025
+    axis.text(_LEFT, y, text, fontsize=6, family="DejaVu Sans Mono", va="top", parse_math=False)
     return page
