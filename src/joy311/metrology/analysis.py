@@ -49,9 +49,9 @@ class WholeAnalysis:
     thd_n : float or None
         The same of the neutral current [%].
     half_cycle_times_s, half_cycle_urms : ndarray
-        Ends of the half cycles [s], shape (m,), and RMS voltages over the cycle before them [V], shape (m, 3).
+        Ends of the half cycles [s], shape (m,), and RMS voltages over the cycle before [V], shape (m, 3).
     window_times_s, window_thd : ndarray
-        Ends of the windows of 10 or 12 cycles [s], shape (w,), and distortion in each [%], shape (w, channels).
+        Ends of the windows of 10 or 12 cycles [s], shape (w,), and distortion [%], shape (w, channels).
     dc : tuple of float
         Direct component of each channel [V, A].
     clipped : tuple of int
@@ -202,8 +202,8 @@ def _harmonic_squares(
     """Return the mean square of each order 0..`highest` of each channel over a window, in codes.
 
     A least-squares fit of all orders at the frequency of the window: exact whatever fraction of a sample its
-    edges fall on. The equations are so nearly solved from the start, since whole cycles make the orders nearly
-    orthogonal, that a few conjugate gradients do; a library for large systems would only start its threads.
+    edges fall on. Whole cycles make the orders nearly orthogonal, so that a few conjugate gradients solve the
+    equations; a library for large systems would only start its threads.
     """
     import numpy as np
 
