@@ -21,8 +21,8 @@ BY_OTHER_CRITERIA = {"start-up", "no-load", "starting", "dips", "voltage-circuit
 
 QUICK = (
     "balance-difference", "fifth-harmonic", "dc-even-harmonics", "odd-harmonics", "sub-harmonics",
-    "dc-magnet", "overcurrent", "self-heating", "voltage-circuits", "current-circuits", "start-up", "constant",
-    "test-output", "dips",
+    "dc-magnet", "overcurrent", "self-heating", "voltage-circuits", "current-circuits", "start-up",
+    "constant", "test-output", "dips",
 )  # fmt: skip
 """Clauses that need little simulated time."""
 
