@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_WORKERS ?= 2
 SEED ?= 1
+SIZE ?= 500000
 
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST = $(VENV)/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check simulate soak format chromium clean
+.PHONY: help run test check simulate soak bench mutate format chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,15 @@ simulate: $(VENV)/.made-dev ## run the long form of the simulations
 
 soak: $(VENV)/.made-dev ## kill the whole journey at 200 random instants and compare with what was promised
 	$(VENV)/bin/python -m tests.journeys.kill_journey --kills 200 --seed $(SEED)
+
+bench: $(VENV)/.made-dev ## measure against what is possible here; SIZE=10000000 for the whole campaign
+	$(VENV)/bin/python benchmarks/sts_one.py
+	$(VENV)/bin/python benchmarks/sts_bulk.py
+	$(VENV)/bin/python benchmarks/campaign.py $(SIZE)
+
+mutate: $(VENV)/.made-dev ## change what tokens rest on, one operator or number at a time, and see that a test notices
+	$(PIP) --editable '.[all,dev,mutation]'
+	$(VENV)/bin/python -m tests.mutate
 
 format: $(VENV)/.made-dev ## let ruff format and mend what it can
 	$(VENV)/bin/ruff format .

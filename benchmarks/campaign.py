@@ -112,7 +112,7 @@ def in_a_process(*arguments: str) -> dict[str, float]:
 
 def part(name: str, *paths: str) -> None:
     """Run one part and print what it took."""
-    seconds = {"bare": bare, "campaign": campaign}[name](*map(Path, paths))  # type: ignore[operator]
+    seconds = {"bare": bare, "campaign": campaign}[name](*map(Path, paths))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"seconds": seconds, "peak_bytes": peak, "load": os.getloadavg()[0]}))
 
