@@ -42,6 +42,8 @@ class PhaseLoad:
     disconnected: LinePhasors = field(init=False, repr=False, compare=False)
     """The line while the switch is open."""
 
+    _read: dict[bool, LineQuantities] = field(init=False, repr=False, compare=False, default_factory=dict)
+
     def __post_init__(self) -> None:
         """Make both states of the line once."""
         object.__setattr__(self, "connected", LinePhasors(self.volts, self.amperes, self.power_factor))
@@ -80,7 +82,13 @@ class PhaseLoad:
 
     def quantities(self, closed: bool) -> LineQuantities:
         """Return what a meter reads of the line, in its integers, with the switch `closed` or open."""
-        line = self.connected if closed else self.disconnected
+        # A load is made once and comes back as often as its appliances do.
+        read = self._read.get(closed)
+        if read is None:
+            read = self._read[closed] = self._quantities(self.connected if closed else self.disconnected)
+        return read
+
+    def _quantities(self, line: LinePhasors) -> LineQuantities:
         (u1, u2, u3), (i1, i2, i3), (k1, k2, k3) = line.volts, line.amperes, line.power_factor
         p1, p2, p3 = line.power_uw
         return LineQuantities(
