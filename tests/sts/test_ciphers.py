@@ -31,9 +31,10 @@ def test_sta_agrees_with_the_plain_one(key: int, block: int) -> None:
 
 @given(LONG_KEYS, BLOCKS)
 def test_misty1_agrees_with_the_plain_one(key: int, block: int) -> None:
-    encrypted = misty1.encrypt(key, block)
+    key_bytes = key.to_bytes(16, "big")
+    encrypted = misty1.encrypt(key_bytes, block)
     assert encrypted == reference_misty1.encrypt(key, block)
-    assert misty1.decrypt(key, encrypted) == block
+    assert misty1.decrypt(key_bytes, encrypted) == block
 
 
 @pytest.mark.parametrize(
@@ -42,8 +43,9 @@ def test_misty1_agrees_with_the_plain_one(key: int, block: int) -> None:
 )
 def test_misty1_of_rfc_2994(plain: int, encrypted: int) -> None:
     key = 0x00112233445566778899AABBCCDDEEFF
-    assert misty1.encrypt(key, plain) == encrypted == reference_misty1.encrypt(key, plain)
-    assert misty1.decrypt(key, encrypted) == plain
+    key_bytes = key.to_bytes(16, "big")
+    assert misty1.encrypt(key_bytes, plain) == encrypted == reference_misty1.encrypt(key, plain)
+    assert misty1.decrypt(key_bytes, encrypted) == plain
 
 
 @pytest.mark.parametrize(

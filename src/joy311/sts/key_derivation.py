@@ -16,6 +16,7 @@ _DIGITS = tuple("0123456789")
 _KEY_LENGTHS = {
     int(algorithm): (algorithm.two_digits, chr(algorithm.key_bytes * 8)) for algorithm in EncryptionAlgorithm
 }
+_KEY_BYTES = {int(algorithm): algorithm.key_bytes for algorithm in EncryptionAlgorithm}
 _TWO_DIGITS_BY_BASE_DATE = {int(base_date): base_date.two_digits for base_date in BaseDate}
 
 
@@ -30,17 +31,19 @@ def derive_decoder_key(vending_key: VendingKey, attributes: KeyAttributes) -> De
 
     Source: IEC 62055-41:2018, 6.5.3
     """
-    if vending_key.key_derivation is not attributes.key_derivation:
+    derivation = attributes.key_derivation
+    if vending_key.key_derivation is not derivation:
         raise InvalidInput(
             f"{attributes.key_derivation.name} needs a vending key for it; this one is for"
             f" {vending_key.key_derivation.name}",
             field="vending_key",
         )
-    if attributes.key_derivation is _DKGA02:
+    algorithm = attributes.encryption_algorithm
+    if derivation is _DKGA02:
         key = _derive_by_des(vending_key, attributes)
     else:
-        key = _derive_by_hmac(vending_key, attributes)
-    return DecoderKey(Secret(key), attributes.encryption_algorithm)
+        key = vending_key.hmac_sha256(data_block(attributes))[: _KEY_BYTES[algorithm]]
+    return DecoderKey(Secret(key), algorithm)
 
 
 def pan_block(attributes: KeyAttributes) -> int:
@@ -70,8 +73,19 @@ def control_block(attributes: KeyAttributes) -> int:
 def data_block(attributes: KeyAttributes) -> bytes:
     """Return the 49-byte DataBlock of DKGA04: the attributes as digits, each behind its length.
 
+    Raises
+    ------
+    InvalidInput
+        For a common key (DCTK).
+
     Source: IEC 62055-41:2018, 6.5.3
     """
+    if attributes.key_type is _DCTK:
+        raise InvalidInput(
+            "DKGA04 for a common key (DCTK) is not supported: whether its data block names the meter is not"
+            " settled",
+            field="key_type",
+        )
     base_date = _TWO_DIGITS_BY_BASE_DATE[attributes.base_date]
     algorithm, key_bits = _KEY_LENGTHS[attributes.encryption_algorithm]
     key_type, key_revision = _DIGITS[attributes.key_type], _DIGITS[attributes.key_revision]
@@ -88,14 +102,3 @@ def _derive_by_des(vending_key: VendingKey, attributes: KeyAttributes) -> bytes:
     encrypted = vending_key.encrypt_des(mixed.to_bytes(_BLOCK_BYTES, "big"))
     key = int.from_bytes(encrypted, "big") ^ mixed ^ int.from_bytes(vending_key.to_bytes(), "big")
     return key.to_bytes(_BLOCK_BYTES, "big")
-
-
-def _derive_by_hmac(vending_key: VendingKey, attributes: KeyAttributes) -> bytes:
-    if attributes.key_type is _DCTK:
-        raise InvalidInput(
-            "DKGA04 for a common key (DCTK) is not supported: whether its data block names the meter is not"
-            " settled",
-            field="key_type",
-        )
-    mac = vending_key.hmac_sha256(data_block(attributes))
-    return mac[: attributes.encryption_algorithm.key_bytes]

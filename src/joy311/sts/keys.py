@@ -32,6 +32,8 @@ class VendingKey:
     """
 
     _secret: Secret
+    key_derivation: KeyDerivation
+    """The derivation that a key of this length is for."""
     _des: list[Callable[[bytes], bytes]] = field(default_factory=list, repr=False, compare=False)
     _hmac: list[_Hash] = field(default_factory=list, repr=False, compare=False)
 
@@ -49,16 +51,11 @@ class VendingKey:
                 f"a vending key has 8 bytes (DKGA02) or 20 bytes (DKGA04), not {len(key)}",
                 field="vending_key",
             )
-        return cls(Secret(key))
+        return cls(Secret(key), _DERIVATION_BY_LENGTH[len(key)])
 
     def to_bytes(self) -> bytes:
         """Return the key itself: the one explicit way out, for a security module's own storage."""
         return self._secret.reveal()
-
-    @property
-    def key_derivation(self) -> KeyDerivation:
-        """The derivation that a key of this length is for."""
-        return _DERIVATION_BY_LENGTH[len(self._secret.reveal())]
 
     def key_check_value(self) -> str:
         """Return six hexadecimal digits by which two people can tell that they hold the same key.
@@ -78,16 +75,17 @@ class VendingKey:
 
     def hmac_sha256(self, message: bytes) -> bytes:
         """Return the 32-byte HMAC-SHA-256 of `message`; the states after both pads are kept for the next."""
-        if len(self._hmac) < 2:
+        states = self._hmac
+        if not states:
             padded = self._secret.reveal().ljust(_HMAC_BLOCK, b"\0")
             # One assignment, so that a second thread sees both states or none.
-            self._hmac[:] = [
+            states[:] = [
                 hashlib.sha256(padded.translate(_INNER_PAD)),
                 hashlib.sha256(padded.translate(_OUTER_PAD)),
             ]
-        inner = self._hmac[0].copy()
+        padded_inner, padded_outer = states
+        inner, outer = padded_inner.copy(), padded_outer.copy()
         inner.update(message)
-        outer = self._hmac[1].copy()
         outer.update(inner.digest())
         return outer.digest()
 
@@ -135,16 +133,16 @@ class DecoderKey:
 
     def encrypt(self, block: int) -> int:
         """Return the 64-bit `block` encrypted."""
-        key = int.from_bytes(self._secret.reveal(), "big")
+        key = self._secret.reveal()
         if self.encryption_algorithm is _STA:
-            return sta.encrypt(key, block)
+            return sta.encrypt(int.from_bytes(key, "big"), block)
         return misty1.encrypt(key, block)
 
     def decrypt(self, block: int) -> int:
         """Return the 64-bit `block` decrypted."""
-        key = int.from_bytes(self._secret.reveal(), "big")
+        key = self._secret.reveal()
         if self.encryption_algorithm is _STA:
-            return sta.decrypt(key, block)
+            return sta.decrypt(int.from_bytes(key, "big"), block)
         return misty1.decrypt(key, block)
 
 

@@ -319,7 +319,13 @@ def _token_id(line: _Fields) -> Iterator[Comparison]:
 
 
 def _misty1(line: _Fields) -> Iterator[Comparison]:
-    return _cipher(line, 16, misty1.encrypt, misty1.decrypt)
+    def encrypt(key: int, block: int) -> int:
+        return misty1.encrypt(key.to_bytes(16, "big"), block)
+
+    def decrypt(key: int, block: int) -> int:
+        return misty1.decrypt(key.to_bytes(16, "big"), block)
+
+    return _cipher(line, 16, encrypt, decrypt)
 
 
 def _sta(line: _Fields) -> Iterator[Comparison]:

@@ -80,6 +80,10 @@ class Layout:
     """The position of each field's lowest bit in the block."""
     _places: tuple[tuple[int, int, bool], ...] = field(init=False, repr=False)
     """The shift and the width of each field, and whether only some of its values are defined."""
+    _three_free: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None = field(
+        init=False, repr=False
+    )
+    """The shifts and widths of three fields that take every value that fits, None for other layouts."""
 
     def __post_init__(self) -> None:
         """Place the fields."""
@@ -93,6 +97,8 @@ class Layout:
             (shift, part.bits, bool(part.allowed)) for part, shift in zip(self.fields, shifts, strict=True)
         ]
         object.__setattr__(self, "_places", tuple(places))
+        free = tuple((shift, bits) for shift, bits, limited in places if not limited)
+        object.__setattr__(self, "_three_free", free if len(free) == len(places) == 3 else None)
 
     @property
     def encrypted(self) -> bool:
@@ -108,6 +114,12 @@ class Layout:
             If a value is not one that the standard defines for its field.
         """
         block = self.subclass << SUBCLASS_SHIFT
+        if self._three_free is not None and len(values) == 3:
+            # Most tokens that are ever made: three fields in which every value that fits is defined.
+            (shift, bits), (shift_2, bits_2), (shift_3, bits_3) = self._three_free
+            one, two, three = values
+            if not (one >> bits or two >> bits_2 or three >> bits_3):
+                return block | one << shift | two << shift_2 | three << shift_3
         for (shift, bits, limited), value in zip(self._places, values, strict=True):
             if limited or value >> bits:
                 _require_allowed(self.fields[self.shifts.index(shift)], value)

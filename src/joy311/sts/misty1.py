@@ -8,6 +8,8 @@ Source: RFC 2994
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Callable
 from functools import cache
 from struct import Struct
 
@@ -38,16 +40,21 @@ _S9_DIGITS = (
 )
 S9 = tuple(int(_S9_DIGITS[start : start + 3], 16) for start in range(0, len(_S9_DIGITS), 3))
 
-_KEY_WORDS = Struct(">8H")
+_split_key: Callable[[bytes], tuple[int, ...]] = Struct(">8H").unpack
+"""The eight words of a key of sixteen bytes; FI makes eight more of each and its neighbour."""
 
 
-def encrypt(key: int, block: int) -> int:
-    """Return the 64-bit `block` encrypted under the 128-bit `key`.
+def encrypt(key: bytes, block: int) -> int:
+    """Return the 64-bit `block` encrypted under the `key` of 16 bytes.
 
     Source: RFC 2994
     """
     before, after = _inner_tables()
-    (k0, k1, k2, k3, k4, k5, k6, k7), (m0, m1, m2, m3, m4, m5, m6, m7) = _key_words(key)
+    k0, k1, k2, k3, k4, k5, k6, k7 = _split_key(key)
+    m0, m1 = after[before[k0] ^ k1], after[before[k1] ^ k2]
+    m2, m3 = after[before[k2] ^ k3], after[before[k3] ^ k4]
+    m4, m5 = after[before[k4] ^ k5], after[before[k5] ^ k6]
+    m6, m7 = after[before[k6] ^ k7], after[before[k7] ^ k0]
     a, b, c, d = block >> 48, block >> 32 & 0xFFFF, block >> 16 & 0xFFFF, block & 0xFFFF
     # Four times four lines of FL on both halves and eight of FO across and back, written out, as a loop
     # takes twice the time.
@@ -106,13 +113,17 @@ def encrypt(key: int, block: int) -> int:
     return c << 48 | d << 32 | a << 16 | b
 
 
-def decrypt(key: int, block: int) -> int:
-    """Return the 64-bit `block` decrypted under the 128-bit `key`: the same steps, last one first.
+def decrypt(key: bytes, block: int) -> int:
+    """Return the 64-bit `block` decrypted under the `key` of 16 bytes: the same steps, last one first.
 
     Source: RFC 2994
     """
     before, after = _inner_tables()
-    (k0, k1, k2, k3, k4, k5, k6, k7), (m0, m1, m2, m3, m4, m5, m6, m7) = _key_words(key)
+    k0, k1, k2, k3, k4, k5, k6, k7 = _split_key(key)
+    m0, m1 = after[before[k0] ^ k1], after[before[k1] ^ k2]
+    m2, m3 = after[before[k2] ^ k3], after[before[k3] ^ k4]
+    m4, m5 = after[before[k4] ^ k5], after[before[k5] ^ k6]
+    m6, m7 = after[before[k6] ^ k7], after[before[k7] ^ k0]
     c, d, a, b = block >> 48, block >> 32 & 0xFFFF, block >> 16 & 0xFFFF, block & 0xFFFF
     c ^= d | k0
     d ^= c & m6
@@ -169,25 +180,8 @@ def decrypt(key: int, block: int) -> int:
     return a << 48 | b << 32 | c << 16 | d
 
 
-def _key_words(key: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the eight words of the 128-bit `key`, and those that FI makes of each and its neighbour."""
-    before, after = _inner_tables()
-    words = _KEY_WORDS.unpack(key.to_bytes(16, "big"))
-    k0, k1, k2, k3, k4, k5, k6, k7 = words
-    return words, (
-        after[before[k0] ^ k1],
-        after[before[k1] ^ k2],
-        after[before[k2] ^ k3],
-        after[before[k3] ^ k4],
-        after[before[k4] ^ k5],
-        after[before[k5] ^ k6],
-        after[before[k6] ^ k7],
-        after[before[k7] ^ k0],
-    )
-
-
 @cache
-def _inner_tables() -> tuple[list[int], list[int]]:
+def _inner_tables() -> tuple[array[int], array[int]]:
     """Return F and G, with FI(x, k) = G[F[x] ^ k].
 
     F is what happens to nine bits on the left and seven on the right before the key word, G what happens to
@@ -195,8 +189,7 @@ def _inner_tables() -> tuple[list[int], list[int]]:
     """
     left = [(nine & 0x7F) << 9 | nine for nine in S9]
     right = [(seven ^ value) << 9 | value for value, seven in enumerate(S7)]
-    # Both tables hold the same 65 536 objects, which a processor's cache has a better chance to keep.
-    shared = list(range(1 << 16))
-    before = [shared[a ^ b] for a in left for b in right]
-    after = [shared[a ^ nine] for a in range(0, 128 * 0x201, 0x201) for nine in S9]
+    # Two bytes an entry: both tables stay in a processor's second cache, where lists of objects would not.
+    before = array("H", [a ^ b for a in left for b in right])
+    after = array("H", [a ^ nine for a in range(0, 128 * 0x201, 0x201) for nine in S9])
     return before, after

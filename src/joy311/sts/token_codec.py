@@ -9,7 +9,7 @@ from joy311.sts.carrier import Token20, extract_class, insert_class
 from joy311.sts.crc import block_crc
 from joy311.sts.currency_amount import decode_currency_amount, encode_currency_amount
 from joy311.sts.keys import DecoderKey
-from joy311.sts.layouts import CRC_MASK, SUBCLASS_SHIFT, Layout, find_layout
+from joy311.sts.layouts import CRC_MASK, LAYOUTS, SUBCLASS_SHIFT, Layout, find_layout
 from joy311.sts.result import TokenResult, Undecodable
 from joy311.sts.tokens import (
     ClearCredit,
@@ -34,6 +34,9 @@ from joy311.sts.tokens import (
 CURRENCY_SUBCLASSES = range(4, 8)
 
 _STA = EncryptionAlgorithm.STA
+_CREDIT_LAYOUTS = {
+    layout.subclass: layout for layout in LAYOUTS if layout.token_class == 0 and not layout.currency
+}
 
 
 def encode(token: Token, key: DecoderKey | None) -> Token20:
@@ -53,6 +56,14 @@ def encode(token: Token, key: DecoderKey | None) -> Token20:
 
     Source: IEC 62055-41:2018, 6.4
     """
+    if (
+        key is not None
+        and isinstance(token, TransferCredit)
+        and (layout := _CREDIT_LAYOUTS.get(token.service))
+    ):
+        # Almost every token is one, and to look up what is known of it takes longer than to make it.
+        block = layout.pack((token.random, token.token_id, encode_amount(token.units)))
+        return insert_class(0, key.encrypt(block | block_crc(0, block, currency=False)))
     block, layout = encode_block(token, _key_bits(key))
     if layout.encrypted:
         block = _require_key(key).encrypt(block)

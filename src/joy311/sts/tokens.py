@@ -15,7 +15,7 @@ FLAG_INDEX = 63
 """The index of an extended control that means a flag."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class TransferCredit:
     """Credit of a service, in the service's own unit (class 0, subclass 0 to 3).
 
@@ -38,6 +38,18 @@ class TransferCredit:
     random: int
     token_id: int
     units: int
+
+    def __init__(self, service: int, random: int, token_id: int, units: int) -> None:
+        _set_service(self, service)
+        _set_random(self, random)
+        _set_token_id(self, token_id)
+        _set_units(self, units)
+
+
+# The token of every sale: these take half the time of the way that a frozen dataclass goes.
+_set_service, _set_random, _set_token_id, _set_units = (
+    TransferCredit.__dict__[name].__set__ for name in ("service", "random", "token_id", "units")
+)
 
 
 @dataclass(frozen=True, slots=True)
