@@ -18,6 +18,7 @@ HOUR_NS = 60 * MINUTE_NS
 DAY_NS = 24 * HOUR_NS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UTC_EPOCH = datetime(1970, 1, 1)  # the same without a zone, for times that have none
 
 
 def from_datetime(moment: datetime) -> int:
@@ -30,7 +31,20 @@ def from_datetime(moment: datetime) -> int:
     """
     if moment.tzinfo is None:
         raise InvalidInput(f"the time {moment.isoformat()} has no time zone")
-    return (moment - _EPOCH) // timedelta(microseconds=1) * MICROSECOND_NS
+    return _span_ns(moment - _EPOCH)
+
+
+def from_utc_datetime(moment: datetime) -> int:
+    """Return the instant of a `moment` without a time zone, read as UTC [ns since 1970 UTC].
+
+    Raises
+    ------
+    InvalidInput
+        If `moment` has a time zone.
+    """
+    if moment.tzinfo is not None:
+        raise InvalidInput(f"the time {moment.isoformat()} has a time zone of its own")
+    return _span_ns(moment - _UTC_EPOCH)
 
 
 def to_datetime(instant_ns: int) -> datetime:
@@ -58,3 +72,7 @@ def from_iso(text: str) -> int:
 def to_iso(instant_ns: int) -> str:
     """Return `instant_ns` as ISO 8601 in UTC, to the second: ``2026-03-01T13:55:00Z``."""
     return to_datetime(instant_ns).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _span_ns(span: timedelta) -> int:
+    return span.days * DAY_NS + span.seconds * SECOND_NS + span.microseconds * MICROSECOND_NS

@@ -17,14 +17,14 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from itertools import chain, count, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from joy311.errors import InvalidInput
-from joy311.instant import DAY_NS, MINUTE_NS, from_datetime, to_iso
+from joy311.instant import DAY_NS, MINUTE_NS, from_datetime, from_utc_datetime, to_iso
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -528,7 +528,7 @@ def _read_time(text: str, faults: list[str]) -> tuple[int | None, bool]:
         faults.append(f"the time {_shown(text)} is not in the years {_YEARS[0]} to {_YEARS[-1]}")
         return None, False
     if moment.tzinfo is None:
-        return from_datetime(moment.replace(tzinfo=UTC)), False
+        return from_utc_datetime(moment), False
     return from_datetime(moment), True
 
 
