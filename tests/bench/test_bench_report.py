@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from html.parser import HTMLParser
@@ -15,9 +16,16 @@ from joy311.bench.findings import as_json, findings
 from joy311.bench.report import report_html
 from joy311.bench.type_test import TypeTest, run_type_test
 from joy311.bench.wording import number_text, value_text
-from tests.bench.test_type_test import RATINGS, plain_test
+from tests.bench.test_type_test import RATINGS
 
 
+@functools.cache
+def passed_test() -> TypeTest:
+    keys = ("balanced", "single-phase", "fifth-harmonic", "self-heating", "start-up", "voltage-circuits")
+    return run_type_test(PlainMeter(RATINGS), RATINGS, 1, keys=keys)
+
+
+@functools.cache
 def failed_test() -> TypeTest:
     deaf = PlainMeter(RATINGS, name="<deaf> & dumb", gain_percent=(-99.99999,) * 3)
     keys = ("fifth-harmonic", "start-up", "balance-difference")
@@ -25,7 +33,7 @@ def failed_test() -> TypeTest:
 
 
 def test_the_data_has_what_was_promised() -> None:
-    found = json.loads(as_json(findings(plain_test())))
+    found = json.loads(as_json(findings(passed_test())))
     assert found["verdict"] == "pass"
     assert found["seed"] == 1
     for clause in found["clauses"]:
@@ -83,7 +91,7 @@ def read_page(found: dict[str, Any]) -> str:
 
 
 def test_the_page_needs_nothing_else_and_has_every_point() -> None:
-    found = findings(plain_test())
+    found = findings(passed_test())
     page = read_page(found)
     assert page.count("<svg") == 3
     assert page.count('<td class="pass">pass</td>') == len(found["clauses"]) + sum(
