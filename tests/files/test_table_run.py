@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from joy311.errors import InvalidInput, StorageError
 from joy311.files.parquet_footer import footer_of, joined_footer
 from joy311.files.table_run import Progress, TableRun
-from joy311.files.tables import TEXT_BYTES, open_source
+from joy311.files.tables import TEXT_BYTES, Piece, open_source
 
 OUTPUTS = {"doubled": "integer", "word": "text", "day": "instant"}
 ROWS = 1_000
@@ -326,6 +328,23 @@ def test_parts_of_a_parquet_file_are_joined_without_being_copied(tmp_path: Path)
     assert table["c"].to_pylist() == [True, None, False] * 400
     assert file.read_row_group(119)["b"].to_pylist() == list(range(20, 30))
     assert pq.read_table(whole, filters=[("a", "==", "39-5")])["b"].to_pylist() == [5]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_piece_is_gone_when_nobody_holds_it(tmp_path: Path, suffix: str) -> None:
+    source = open_source(table(tmp_path / f"in{suffix}"))
+    seen: list[weakref.ref[Piece]] = []
+    # Without the collector of rings, memory would grow with the table if a piece were part of one.
+    gc.disable()
+    try:
+        for piece in source.pieces(0, PIECE):
+            assert len(piece.columns["n"]) == piece.rows
+            seen.append(weakref.ref(piece))
+            del piece
+            assert sum(reference() is not None for reference in seen[:-1]) == 0
+    finally:
+        gc.enable()
+    assert len(seen) == -(-ROWS // PIECE)
 
 
 @pytest.mark.parametrize("tail", [b"", b"PAR1", b"\xff\xff\xff\x7fPAR1", b"nothing of the kind"])

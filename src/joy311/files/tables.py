@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -155,9 +156,13 @@ def _is_parquet(path: Path) -> bool:
 
 
 class _Lazy(Mapping[str, Any]):
-    """Columns that are converted when they are asked for, once."""
+    """Columns that are converted when they are asked for, once.
 
-    def __init__(self, names: Sequence[str], convert: Any) -> None:
+    What converts them must not know the piece that holds this: a ring of the two would outlive its use, and
+    memory would grow with the table.
+    """
+
+    def __init__(self, names: Sequence[str], convert: Callable[[str], NDArray[Any]]) -> None:
         self._names = names
         self._convert = convert
         self._known: dict[str, NDArray[Any]] = {}
@@ -246,7 +251,7 @@ class _CsvPiece:
         self.end = end
         self.spoilt = spoilt
         self._texts = dict(zip(names, zip(*cells, strict=True) if cells else [()] * len(names), strict=True))
-        self.columns: Mapping[str, NDArray[Any]] = _Lazy(names, self._convert)
+        self.columns: Mapping[str, NDArray[Any]] = _Lazy(names, partial(_bytes_of_cells, self._texts))
 
     def cells(self, name: str) -> Sequence[str]:
         return self._texts[name]
@@ -258,9 +263,9 @@ class _CsvPiece:
         texts = [text.encode("utf-8", "replace").decode() or None for text in self._texts[name]]
         return pyarrow.array(texts, pyarrow.string())
 
-    def _convert(self, name: str) -> NDArray[Any]:
-        texts = self._texts[name]
-        return np.array([_shortened(text.strip().encode("utf-8", "replace")) for text in texts], np.bytes_)
+
+def _bytes_of_cells(texts: Mapping[str, Sequence[str]], name: str) -> NDArray[np.bytes_]:
+    return np.array([_shortened(text.strip().encode("utf-8", "replace")) for text in texts[name]], np.bytes_)
 
 
 class _ParquetSource:
@@ -271,7 +276,7 @@ class _ParquetSource:
         import pyarrow.parquet
 
         try:
-            self._file = pyarrow.parquet.ParquetFile(path)
+            self._file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
         except OSError as error:
             raise InvalidInput(f"{path} cannot be read: {error.strerror or error}", field="in") from None
         except pyarrow.ArrowException as error:
@@ -294,7 +299,8 @@ class _ParquetSource:
                 table = pyarrow.Table.from_batches(waiting).slice(skipped)
                 end += rows
                 yield _ParquetPiece(table.slice(0, rows), end)
-                waiting, skipped = table.slice(rows).to_batches(), 0
+                # A slice without rows would keep the memory of what it was cut from.
+                waiting, skipped = [rest for rest in table.slice(rows).to_batches() if len(rest)], 0
                 count -= rows
         if count > 0:
             yield _ParquetPiece(pyarrow.Table.from_batches(waiting).slice(skipped), end + count)
@@ -319,7 +325,9 @@ class _ParquetPiece:
         self.rows = table.num_rows
         self.end = end
         self.spoilt: dict[int, str] = {}
-        self.columns: Mapping[str, NDArray[Any]] = _Lazy(table.column_names, self._convert)
+        self.columns: Mapping[str, NDArray[Any]] = _Lazy(
+            table.column_names, partial(_array_of_column, self._table)
+        )
 
     def cells(self, name: str) -> Sequence[str]:
         import pyarrow
@@ -330,30 +338,35 @@ class _ParquetPiece:
         return ["" if value is None else value for value in column.cast(pyarrow.string()).to_pylist()]
 
     def arrow(self, name: str) -> Any:
-        column = self._table.column(name)
-        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        return _one_array(self._table, name)
 
-    def _convert(self, name: str) -> NDArray[Any]:
-        import pyarrow
-        import pyarrow.compute
 
-        array = self.arrow(name)
-        kind = array.type
-        if pyarrow.types.is_nested(kind):
-            return np.array([_shortened(str(value).encode()) for value in array.to_pylist()], np.bytes_)
-        if pyarrow.types.is_floating(kind):
-            # Whole numbers of which some are missing often come as floats.
-            try:
-                array = array.cast(pyarrow.int64())
-            except pyarrow.ArrowInvalid:
-                array = array.cast(pyarrow.string())
-        if pyarrow.types.is_boolean(kind):
-            array = array.cast(pyarrow.int8())
-        if pyarrow.types.is_integer(array.type) and not array.null_count:
-            return _as_int64(array)
-        if pyarrow.types.is_timestamp(kind):
-            return np.asarray(array.cast(pyarrow.timestamp("ns"), safe=False))
-        return _fixed_text(array.cast(pyarrow.string()))
+def _one_array(table: Any, name: str) -> Any:
+    column = table.column(name)
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _array_of_column(table: Any, name: str) -> NDArray[Any]:
+    import pyarrow
+    import pyarrow.compute
+
+    array = _one_array(table, name)
+    kind = array.type
+    if pyarrow.types.is_nested(kind):
+        return np.array([_shortened(str(value).encode()) for value in array.to_pylist()], np.bytes_)
+    if pyarrow.types.is_floating(kind):
+        # Whole numbers of which some are missing often come as floats.
+        try:
+            array = array.cast(pyarrow.int64())
+        except pyarrow.ArrowInvalid:
+            array = array.cast(pyarrow.string())
+    if pyarrow.types.is_boolean(kind):
+        array = array.cast(pyarrow.int8())
+    if pyarrow.types.is_integer(array.type) and not array.null_count:
+        return _as_int64(array)
+    if pyarrow.types.is_timestamp(kind):
+        return np.asarray(array.cast(pyarrow.timestamp("ns"), safe=False))
+    return _fixed_text(array.cast(pyarrow.string()))
 
 
 def _as_int64(array: Any) -> NDArray[np.int64]:
