@@ -177,9 +177,7 @@ def test_blocks_of_any_size_give_the_same_bits(
     one, many = (meter(scale, calibration, arithmetic, outputs, pulse_wh=1) for _ in range(2))
     whole = [one.push(block), one.finish()]
     places = sorted({0, block.shape[1], *np.cumsum([*[1] * tiny, *cuts]).clip(0, block.shape[1]).tolist()})
-    parts = [
-        many.push(np.ascontiguousarray(block[:, a:b])) for a, b in zip(places, places[1:], strict=False)
-    ]
+    parts = [many.push(np.ascontiguousarray(block[:, a:b])) for a, b in zip(places, places[1:], strict=False)]
     parts.append(many.finish())
     assert b"".join(r.cycles.tobytes() for r in parts) == b"".join(r.cycles.tobytes() for r in whole)
     assert one.registers() == many.registers()
@@ -325,9 +323,7 @@ def test_fryze_is_what_active_power_leaves_of_apparent_power(arithmetic: Arithme
     assert m.quantities().q == pytest.approx((truth,) * 3, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("lag", "quadrant"), [(0.5, 0), (math.pi - 0.5, 1), (math.pi + 0.5, 2), (-0.5, 3)]
-)
+@pytest.mark.parametrize(("lag", "quadrant"), [(0.5, 0), (math.pi - 0.5, 1), (math.pi + 0.5, 2), (-0.5, 3)])
 @pytest.mark.parametrize("arithmetic", ["float64", "fixed"])
 def test_reactive_energy_goes_to_its_quadrant(arithmetic: Arithmetic, lag: float, quadrant: int) -> None:
     m = meter(CONVERTER, arithmetic=arithmetic)
@@ -345,9 +341,7 @@ def test_a_front_end_that_delays_its_currents_is_put_right_at_every_order(
     arithmetic: Arithmetic, phase_deg: float
 ) -> None:
     phase = math.radians(phase_deg)
-    late = Wave(
-        50.0, lag_rad=(1.0 + phase,) * 3, harmonics=(Harmonic(5, 0.05, 0.2, 0.6 + 5 * phase),)
-    )
+    late = Wave(50.0, lag_rad=(1.0 + phase,) * 3, harmonics=(Harmonic(5, 0.05, 0.2, 0.6 + 5 * phase),))
     true = Wave(50.0, lag_rad=(1.0,) * 3, harmonics=(Harmonic(5, 0.05, 0.2, 0.6),))
     m = meter(CONVERTER, Calibration(phase_rad=(phase,) * 3), arithmetic)
     m.push(codes(late.samples(1.3)))

@@ -27,6 +27,7 @@ BAND = 0.45
 
 _PRIMING_S = 0.4
 _MIDDLE_HZ = 55.0
+_HAIR = 1e-4
 _SAME_INSTANT_S = 1e-9
 _CLOSE_ENOUGH = 1e-13
 
@@ -135,7 +136,9 @@ def analyse(
         raise InvalidInput(f"the recording of {block.shape[1] / fs_hz:g} s holds no whole cycle of a voltage")
     factors = np.array(settings.scale.of_channels()[: block.shape[0]])
     spans = _windows(whole, 12 if nominal_hz > _MIDDLE_HZ else 10)
-    highest = min(HIGHEST_ORDER, *(int(BAND * fs_hz * (end - start) / count) for start, end, count in spans))
+    highest = min(
+        HIGHEST_ORDER, *(int(BAND * fs_hz * (end - start) / count + _HAIR) for start, end, count in spans)
+    )
     powers = np.array(
         [_harmonic_squares(block, fs_hz, start, end, count, highest) for start, end, count in spans]
     )

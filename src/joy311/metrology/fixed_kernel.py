@@ -392,7 +392,7 @@ def _add_full(
             q = math.sqrt(max(s * s - p * p, 0.0))
         rows[row, Q + phase] = q
         if k[METERING + phase]:
-            reactive = np.int64(np.rint(q * (length * g[PERIOD]) * _UNITS_PER_JOULE))
+            reactive = int(np.rint(q * (length * g[PERIOD]) * _UNITS_PER_JOULE))
             _settle_reactive(core, phase, words[row, ENERGY + phase], reactive, UNITS_PER_WH)
     middle = (a << EDGE_BITS) + f0 + (turn >> 1)
     m = (middle >> EDGE_BITS) + 1
@@ -434,7 +434,7 @@ def push(block: Any, end: int, floats: Any, k: Any, rows: Any) -> int:
     places = np.empty(32, np.int64)
     edges = np.empty(32, np.int64)
     ahead = k[AHEAD_I]
-    end_stop = np.int64(min(g[END_STOP], 1e9))
+    end_stop = int(min(g[END_STOP], 1e9))
     written = 0
     first = 0
     while True:
@@ -513,8 +513,9 @@ def push(block: Any, end: int, floats: Any, k: Any, rows: Any) -> int:
         if found > 0:
             keep = k[FILL] + ahead - a
             for c in range(channels):
+                target, source = work[c], work[c, a:]
                 for n in range(keep):
-                    work[c, n] = work[c, n + a]
+                    target[n] = source[n]
             k[FILL] -= a
             k[BASE] += a
         if first >= samples:

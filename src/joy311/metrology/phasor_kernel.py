@@ -12,7 +12,6 @@ _LOAD_WORDS = 9 * _LANES
 _REGISTER_WORDS = 7 * _LANES
 
 
-
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def step(loads: Any, registers: Any, quanta_per_watt: float, least_a: float, least_w: float) -> None:
     """Add one step to every meter.

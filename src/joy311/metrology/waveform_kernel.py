@@ -18,7 +18,7 @@ import numpy as np
 from joy311.metrology import energy_core
 from joy311.metrology.energy_core import PULSE, REGISTER_WORDS, TOTAL, UNITS_PER_WH
 
-CHUNK = 256
+CHUNK = 512
 """Samples that are taken in before cycles are looked for."""
 
 REFERENCE_WEIGHTS = (1.0, -0.5, -0.2)
@@ -53,7 +53,8 @@ AHEAD_U, AHEAD_I, LEAST, MOST, ROWS_FULL, METHOD, REMOVE_DC, SUM_MODE, PULSE_WH,
 )  # fmt: skip
 LENGTH_OF_WORK, GAINED, LEAST_NOW, BEFORE, CORE = 38, 40, 47, 48, 64
 FIXED = CORE + REGISTER_WORDS
-INT_WORDS = FIXED + 96
+PLACES = FIXED + 96
+INT_WORDS = PLACES + 32
 # Words of the factors: gains of seven channels, power offsets, current noise powers, thresholds, sample period.
 GAIN, P_OFFSET, I_OFFSET, LEAST_A, LEAST_W, PERIOD, END_STOP = 0, 7, 10, 13, 14, 15, 16
 # Words of a row of a cycle.
@@ -178,14 +179,18 @@ def _sum_up(work: Any, a: int, b: int, w: Any, sums: Any) -> None:
     sums[0], sums[1], sums[2], sums[3], sums[4], sums[5] = su1, su2, su3, si1, si2, si3
     sums[7], sums[8], sums[9], sums[10], sums[11], sums[12] = qu1, qu2, qu3, qi1, qi2, qi3
     sums[14], sums[15], sums[16] = p1, p2, p3
-    for edge in range(4):
-        n = (a, a + 1, b - 1, b)[edge]
-        less = w[edge]
-        for c in range(6):
-            sums[SUM + c] += less * work[c, n]
-            sums[SQUARE + c] += less * work[c, n] * work[c, n]
-        for c in range(3):
-            sums[PRODUCT + c] += less * work[c, n] * work[c + 3, n]
+    w0, w1, w2, w3 = w[0], w[1], w[2], w[3]
+    last = b - a
+    for c in range(6):
+        x = work[c, a:]
+        x0, x1, x2, x3 = x[0], x[1], x[last - 1], x[last]
+        sums[SUM + c] += w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3
+        sums[SQUARE + c] += w0 * x0 * x0 + w1 * x1 * x1 + w2 * x2 * x2 + w3 * x3 * x3
+    for c in range(3):
+        x, y = work[c, a:], work[c + 3, a:]
+        sums[PRODUCT + c] += (
+            w0 * x[0] * y[0] + w1 * x[1] * y[1] + w2 * x[last - 1] * y[last - 1] + w3 * x[last] * y[last]
+        )
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
@@ -197,11 +202,32 @@ def _sum_row(work: Any, row: int, a: int, b: int, w: Any, sums: Any) -> None:
         x = samples[n]
         total += x
         square += x * x
-    for edge in range(4):
-        x = work[row, (a, a + 1, b - 1, b)[edge]]
-        total += w[edge] * x
-        square += w[edge] * x * x
+    x0, x1, x2, x3 = samples[0], samples[1], samples[b - a - 1], samples[b - a]
+    total += w[0] * x0 + w[1] * x1 + w[2] * x2 + w[3] * x3
+    square += w[0] * x0 * x0 + w[1] * x1 * x1 + w[2] * x2 * x2 + w[3] * x3 * x3
     sums[SUM + row], sums[SQUARE + row] = total, square
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def _sum_three(work: Any, a: int, b: int, w: Any, sums: Any) -> None:
+    """Sum the voltages and their squares, weighted at the edges."""
+    s1 = s2 = s3 = q1 = q2 = q3 = 0.0
+    v1, v2, v3 = work[0, a:], work[1, a:], work[2, a:]
+    for n in range(b + 1 - a):
+        u1, u2, u3 = v1[n], v2[n], v3[n]
+        s1 += u1
+        s2 += u2
+        s3 += u3
+        q1 += u1 * u1
+        q2 += u2 * u2
+        q3 += u3 * u3
+    sums[SUM], sums[SUM + 1], sums[SUM + 2] = s1, s2, s3
+    sums[SQUARE], sums[SQUARE + 1], sums[SQUARE + 2] = q1, q2, q3
+    for row in range(3):
+        x = work[row, a:]
+        x0, x1, x2, x3 = x[0], x[1], x[b - a - 1], x[b - a]
+        sums[SUM + row] += w[0] * x0 + w[1] * x1 + w[2] * x2 + w[3] * x3
+        sums[SQUARE + row] += w[0] * x0 * x0 + w[1] * x1 * x1 + w[2] * x2 * x2 + w[3] * x3 * x3
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -218,14 +244,19 @@ def _weigh(f0: float, f1: float, begins: int, w: Any) -> None:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _turn(length: int, step: float, start: float, wheel: Any) -> None:
-    """Write cosine and sine of ``start + n step`` for n below `length`, eight turning side by side."""
+    """Write cosine and sine of ``start + n step`` for n below `length`, sixteen turning side by side."""
     cosine, sine = wheel[0], wheel[1]
-    for n in range(8):
-        cosine[n], sine[n] = math.cos(start + n * step), math.sin(start + n * step)
-    c, s = math.cos(8 * step), math.sin(8 * step)
-    for n in range(length - 8):
-        cosine[n + 8] = cosine[n] * c - sine[n] * s
-        sine[n + 8] = cosine[n] * s + sine[n] * c
+    c1, s1 = math.cos(step), math.sin(step)
+    c, s = math.cos(start), math.sin(start)
+    for n in range(16):
+        cosine[n], sine[n] = c, s
+        c, s = c * c1 - s * s1, c * s1 + s * c1
+    c, s = c1, s1
+    for _ in range(4):
+        c, s = c * c - s * s, 2.0 * c * s
+    for n in range(length - 16):
+        cosine[n + 16] = cosine[n] * c - sine[n] * s
+        sine[n + 16] = cosine[n] * s + sine[n] * c
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
@@ -236,11 +267,43 @@ def _correlate(work: Any, row: int, a: int, b: int, w: Any, wheel: Any, out: Any
     for n in range(b + 1 - a):
         real += samples[n] * cosine[n]
         imag -= samples[n] * sine[n]
-    for edge in range(4):
-        n = (a, a + 1, b - 1, b)[edge]
-        real += w[edge] * work[row, n] * wheel[0, n - a]
-        imag -= w[edge] * work[row, n] * wheel[1, n - a]
+    last = b - a
+    x0, x1, x2, x3 = w[0] * samples[0], w[1] * samples[1], w[2] * samples[last - 1], w[3] * samples[last]
+    real += x0 * cosine[0] + x1 * cosine[1] + x2 * cosine[last - 1] + x3 * cosine[last]
+    imag -= x0 * sine[0] + x1 * sine[1] + x2 * sine[last - 1] + x3 * sine[last]
     out[2 * row], out[2 * row + 1] = real, imag
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def _correlate_six(work: Any, a: int, b: int, w: Any, wheel: Any, out: Any) -> None:
+    """Write the correlations of the six channels at once, for which the wheel is read but once."""
+    x1, x2, x3, x4, x5, x6 = work[0, a:], work[1, a:], work[2, a:], work[3, a:], work[4, a:], work[5, a:]
+    cosine, sine = wheel[0], wheel[1]
+    r1 = r2 = r3 = r4 = r5 = r6 = 0.0
+    i1 = i2 = i3 = i4 = i5 = i6 = 0.0
+    for n in range(b + 1 - a):
+        c, s = cosine[n], sine[n]
+        r1 += x1[n] * c
+        r2 += x2[n] * c
+        r3 += x3[n] * c
+        r4 += x4[n] * c
+        r5 += x5[n] * c
+        r6 += x6[n] * c
+        i1 -= x1[n] * s
+        i2 -= x2[n] * s
+        i3 -= x3[n] * s
+        i4 -= x4[n] * s
+        i5 -= x5[n] * s
+        i6 -= x6[n] * s
+    out[0], out[2], out[4], out[6], out[8], out[10] = r1, r2, r3, r4, r5, r6
+    out[1], out[3], out[5], out[7], out[9], out[11] = i1, i2, i3, i4, i5, i6
+    last = b - a
+    c0, c1, c2, c3 = w[0] * cosine[0], w[1] * cosine[1], w[2] * cosine[last - 1], w[3] * cosine[last]
+    s0, s1, s2, s3 = w[0] * sine[0], w[1] * sine[1], w[2] * sine[last - 1], w[3] * sine[last]
+    for row in range(6):
+        x = work[row, a:]
+        out[2 * row] += c0 * x[0] + c1 * x[1] + c2 * x[last - 1] + c3 * x[last]
+        out[2 * row + 1] -= s0 * x[0] + s1 * x[1] + s2 * x[last - 1] + s3 * x[last]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -354,8 +417,10 @@ def _add_full(
     samples = b + 1 - a
     _turn(samples, step, -f0 * step, wheel)
     factor = math.sqrt(2.0) / length
+    _correlate_six(work, a, b, w, wheel, scratch)
+    if channels > 6:
+        _correlate(work, 6, a, b, w, wheel, scratch)
     for c in range(channels):
-        _correlate(work, c, a, b, w, wheel, scratch)
         word = U_PHASOR + 2 * c
         rows[row, word] = factor * g[GAIN + c] * scratch[2 * c]
         rows[row, word + 1] = factor * g[GAIN + c] * scratch[2 * c + 1]
@@ -377,9 +442,8 @@ def _add_full(
         orders = min(50, int(0.45 * length))
         for order in range(2, orders + 1):
             _turn(samples, order * step, -f0 * order * step, wheel)
+            _correlate_six(work, a, b, w, wheel, scratch)
             for phase in range(3):
-                _correlate(work, phase, a, b, w, wheel, scratch)
-                _correlate(work, phase + 3, a, b, w, wheel, scratch)
                 ur, ui = scratch[2 * phase], scratch[2 * phase + 1]
                 ir, ii = scratch[2 * phase + 6], scratch[2 * phase + 7]
                 gain = g[GAIN + phase] * g[GAIN + phase + 3] * factor * factor
@@ -387,14 +451,14 @@ def _add_full(
     for phase in range(3):
         if (words[row, FLAGS] >> phase) & METERING_BIT:
             reactive = np.int64(np.rint(rows[row, Q + phase] * length * g[PERIOD] * _UNITS_PER_JOULE))
-            _settle_reactive(core, phase, words[row, ENERGY + phase], reactive, UNITS_PER_WH)
+            _settle_reactive(core, phase, words[row, ENERGY + phase], int(reactive), UNITS_PER_WH)
     # Half cycles: squares up to the middle of the cycle, with the same fractional edge as everywhere.
     middle = f0 + 0.5 * length
     m = math.floor(middle) + 1
     half_w = scratch[14:18]
     _weigh(f0, middle - (m - 1), AT_ZERO, half_w)
+    _sum_three(work, a, a + m, half_w, scratch[20:40])
     for phase in range(3):
-        _sum_row(work, phase, a, a + m, half_w, scratch[20:40])
         du = f[DC + phase]
         first = scratch[20 + SQUARE + phase] - du * (2.0 * scratch[20 + phase] - du * 0.5 * length)
         both = sums[SQUARE + phase] - du * (2.0 * sums[SUM + phase] - du * length)
@@ -440,7 +504,7 @@ def push(block: Any, end: int, floats: Any, k: Any, rows: Any) -> int:
     w = scratch[40:44]
     sums = scratch[44:64]
     edges = scratch[64:96]
-    places = np.empty(32, np.int64)
+    places = k[PLACES : PLACES + 32]
     ahead = k[AHEAD_I]
     written = 0
     first = 0
@@ -527,8 +591,9 @@ def push(block: Any, end: int, floats: Any, k: Any, rows: Any) -> int:
         if found > 0:
             keep = k[FILL] + ahead - a
             for c in range(channels):
+                target, source = work[c], work[c, a:]
                 for n in range(keep):
-                    work[c, n] = work[c, n + a]
+                    target[n] = source[n]
             k[FILL] -= a
             k[BASE] += a
         if first >= samples:
