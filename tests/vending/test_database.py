@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from os import sep
 from pathlib import Path
 from random import Random
@@ -13,8 +15,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from joy311.errors import StorageError
-from joy311.vending.demonstration import UTILITY
+from joy311.errors import InvalidInput, StorageError
+from joy311.vending.demonstration import SUPPLY_GROUP, TARIFF, UTILITY
+from joy311.vending.money import Currency
 from joy311.vending.security_module import SoftwareSecurityModule
 from joy311.vending.service import SaleRequest, Shop
 from joy311.vending.store import schema
@@ -155,9 +158,13 @@ def test_a_shop_that_cannot_be_opened_is_let_go(tmp_path: Path) -> None:
 
 def test_a_shop_is_made_once(tmp_path: Path) -> None:
     module = SoftwareSecurityModule.open(tmp_path / "module", random_source=Random(1))
-    Shop.create(tmp_path, utility=UTILITY, security_module=module).close()
-    with pytest.raises(ValueError, match="already"):
-        Shop.create(tmp_path, utility=UTILITY, security_module=module)
+    ready = partial(Shop.create, tmp_path, utility=UTILITY, supply_group=SUPPLY_GROUP, security_module=module)
+    with pytest.raises(InvalidInput, match="USD"):
+        ready(tariff=replace(TARIFF, currency=Currency("USD", 2)))
+    assert not Shop.exists(tmp_path)
+    ready(tariff=TARIFF).close()
+    with pytest.raises(InvalidInput, match="already"):
+        ready(tariff=TARIFF)
     module.close()
 
 

@@ -10,7 +10,13 @@ import pytest
 
 from joy311.errors import StorageError
 from joy311.sts import TransferCredit, decode
-from joy311.vending.demonstration import MANUFACTURER_NAME, SECURITY_MODULE_DIRECTORY, UTILITY
+from joy311.vending.demonstration import (
+    MANUFACTURER_NAME,
+    SECURITY_MODULE_DIRECTORY,
+    SUPPLY_GROUP,
+    TARIFF,
+    UTILITY,
+)
 from joy311.vending.security_module import SoftwareSecurityModule
 from joy311.vending.service import SaleRequest, Shop
 from tests.vending.shops import NOW, Death, Steps, demonstration, mortal_databases
@@ -77,7 +83,13 @@ def test_a_start_that_was_interrupted_before_the_key_was_kept_makes_new_keys(tmp
 
 def test_another_utilitys_shop_is_left_as_it_was(tmp_path: Path) -> None:
     module = SoftwareSecurityModule.open(tmp_path / SECURITY_MODULE_DIRECTORY, random_source=Random(1))
-    Shop.create(tmp_path, utility=replace(UTILITY, name="Island Grid"), security_module=module).close()
+    Shop.create(
+        tmp_path,
+        utility=replace(UTILITY, name="Island Grid"),
+        supply_group=SUPPLY_GROUP,
+        tariff=TARIFF,
+        security_module=module,
+    ).close()
     module.close()
     before = files_of(tmp_path)
     with pytest.raises(StorageError, match="Island Grid"), demonstration(tmp_path):

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from joy311.cli import app
+from tests.vending.shops import Death, Steps, mortal_databases
 
 HOUSEHOLD = "00311000012"
 NEIGHBOUR = "00311000020"
@@ -192,6 +193,32 @@ def test_a_shop_needs_every_value_that_matters(tmp_path: Path) -> None:
 def test_a_second_shop_in_the_same_place_is_refused(till: Till) -> None:
     assert "already" in one_line(till.run("init", *OWN_SHOP), 2)
     assert till.run("init", "--demonstration").exit_code == 0
+
+
+def test_a_shop_whose_making_was_interrupted_anywhere_is_finished_by_the_same_command(tmp_path: Path) -> None:
+    whole = Steps(0)
+    with mortal_databases(whole):
+        Till(tmp_path / "whole").json("init", *OWN_SHOP)
+    for last in range(1, len(whole.taken) + 1, 4):
+        till = Till(tmp_path / str(last))
+        with pytest.raises(Death), mortal_databases(Steps(last)):
+            till.run("init", *OWN_SHOP)
+        again = till.run("init", *OWN_SHOP)
+        # After its last commit the shop is whole; the second command then says so.
+        assert again.exit_code == 0 or "already" in one_line(again, 2), last
+        till.json("add-customer", "Ines")
+        till.json(
+            "add-meter", "12345678903", "--customer", "C00001", "--tariff", "Flat", "--tariff-index", "07"
+        )
+        assert till.json("quote", "--meter", "12345678903", "--amount", "20")["energy_wh"] == 85_300, last
+
+
+def test_a_key_that_an_interrupted_making_left_is_the_shops(tmp_path: Path) -> None:
+    till = Till(tmp_path / "own")
+    first = till.json("init", *OWN_SHOP)
+    for file in till.data.glob("shop.sqlite3*"):
+        file.unlink()
+    assert till.json("init", *OWN_SHOP)["key_check_value"] == first["key_check_value"]
 
 
 def test_upgrade_leaves_newest_tables_as_they_are(till: Till) -> None:

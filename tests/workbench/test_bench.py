@@ -10,7 +10,7 @@ import pytest
 
 from joy311.errors import StorageError
 from joy311.instant import from_iso
-from joy311.vending.demonstration import SECURITY_MODULE_DIRECTORY, UTILITY
+from joy311.vending.demonstration import SECURITY_MODULE_DIRECTORY, SUPPLY_GROUP, TARIFF, UTILITY
 from joy311.vending.security_module import SoftwareSecurityModule
 from joy311.vending.service import Shop
 from joy311.workbench.bench import Bench
@@ -20,7 +20,13 @@ NOW = from_iso("2026-03-01T08:00:00Z")
 
 def test_no_meter_is_hung_beside_another_utilitys_shop(tmp_path: Path) -> None:
     module = SoftwareSecurityModule.open(tmp_path / SECURITY_MODULE_DIRECTORY, random_source=Random(1))
-    Shop.create(tmp_path, utility=replace(UTILITY, name="Island Grid"), security_module=module).close()
+    Shop.create(
+        tmp_path,
+        utility=replace(UTILITY, name="Island Grid"),
+        supply_group=SUPPLY_GROUP,
+        tariff=TARIFF,
+        security_module=module,
+    ).close()
     module.close()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(StorageError, match="Island Grid"):

@@ -187,10 +187,9 @@ def _filled_shop(
     if Shop.exists(directory):
         shop = Shop.open(directory, security_module=module)
     else:
-        shop = Shop.create(directory, utility=UTILITY, security_module=module)
-    shop.add_supply_group(SUPPLY_GROUP)
-    if not shop.has_tariff(TARIFF.name):
-        shop.add_tariff(TARIFF)
+        shop = Shop.create(
+            directory, utility=UTILITY, supply_group=SUPPLY_GROUP, tariff=TARIFF, security_module=module
+        )
     for customer, attributes in ((HOUSEHOLD, household), (NEIGHBOUR, neighbour)):
         if not shop.has_customer(customer.customer_id):
             shop.add_customer(name=customer.name, customer_id=customer.customer_id)

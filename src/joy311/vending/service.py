@@ -103,16 +103,36 @@ class Shop:
         directory: Path,
         *,
         utility: Utility,
+        supply_group: VendingKeyAttributes,
+        tariff: FlatTariff,
         security_module: SecurityModule,
         receipt_series: str = DEFAULT_SERIES,
     ) -> Self:
-        """Make a new shop in `directory` and return it open.
+        """Make a new shop in `directory`, whole or not at all, and return it open.
+
+        Whoever is interrupted may call it again: there is no shop until all of it is there.
+
+        Parameters
+        ----------
+        directory : Path
+            Made, for its owner only, where it does not exist.
+        utility : Utility
+            Whose energy is sold.
+        supply_group : VendingKeyAttributes
+            The first supply group; the security module holds its key already.
+        tariff : FlatTariff
+            The first tariff.
+        security_module : SecurityModule
+            What makes its tokens; the shop does not close it.
+        receipt_series : str
+            The series that this till numbers its receipts in.
 
         Raises
         ------
         InvalidInput
-            If there is a shop already.
+            If there is a shop already, or the tariff's currency is not the utility's.
         """
+        _check_currency(tariff, utility)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = Database(directory)
         try:
@@ -121,6 +141,8 @@ class Shop:
                 if registrations.read_utility(connection) is not None:
                     raise InvalidInput(f"there is a shop in {directory} already", field="directory")
                 registrations.insert_utility(connection, utility)
+                registrations.insert_supply_group(connection, supply_group)
+                registrations.insert_tariff(connection, tariff)
         finally:
             database.close()
         return cls.open(directory, security_module=security_module, receipt_series=receipt_series)
@@ -288,11 +310,7 @@ class Shop:
         Refused
             ``TariffExists`` where the name is taken.
         """
-        if tariff.currency != self._utility.currency:
-            raise InvalidInput(
-                f"the tariff is in {tariff.currency.code}, the shop sells in {self._utility.currency.code}",
-                field="currency",
-            )
+        _check_currency(tariff, self._utility)
         with self._database.write() as connection:
             if registrations.read_tariff(connection, tariff.name, tariff.currency) is not None:
                 raise Refused("TariffExists", f"there is a tariff {tariff.name} already")
@@ -309,11 +327,6 @@ class Shop:
         """
         with self._database.read() as connection:
             return self._known_tariff(connection, name)
-
-    def has_tariff(self, name: str) -> bool:
-        """Return whether there is a tariff of that name."""
-        with self._database.read() as connection:
-            return registrations.read_tariff(connection, name, self._utility.currency) is not None
 
     def add_supply_group(self, attributes: VendingKeyAttributes) -> None:
         """Register a supply group's key revision; the key itself is the security module's.
@@ -593,6 +606,14 @@ class Shop:
         if tariff is None:
             raise Refused("UnknownTariff", f"no tariff {name!r} is registered")
         return tariff
+
+
+def _check_currency(tariff: FlatTariff, utility: Utility) -> None:
+    if tariff.currency != utility.currency:
+        raise InvalidInput(
+            f"the tariff is in {tariff.currency.code}, the shop sells in {utility.currency.code}",
+            field="currency",
+        )
 
 
 def _known_meter(connection: Transaction, drn: str) -> RegisteredMeter:
