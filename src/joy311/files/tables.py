@@ -513,6 +513,8 @@ def _as_arrow(column: NDArray[Any]) -> Any:
     width = column.dtype.itemsize
     characters = np.ascontiguousarray(column).view(np.uint8).reshape(len(column), width)
     there = characters[:, 0] != 0
+    if not there.any():
+        return pyarrow.nulls(len(column), pyarrow.string())
     if (characters[there, -1] == 0).any():
         return pyarrow.array([value.decode() or None for value in column.tolist()], pyarrow.string())
     offsets = np.zeros(len(column) + 1, np.int32)

@@ -21,7 +21,6 @@ Table = Mapping[str, NDArray[Any]]
 numbers, or ``datetime64[ns]`` in UTC."""
 
 _NO_METER = 0
-_WORD = 8
 _FILLED_DIGITS = {"meter_pan": PAN_DIGITS, "supply_group_code": 6, "tariff_index": 2}
 """How many digits a column has whose zeros in front are lost where it holds numbers."""
 
@@ -218,18 +217,26 @@ def _distinct(name: str, values: NDArray[Any]) -> tuple[list[str], NDArray[np.in
     compared = _characters(values) if values.dtype.kind == "S" else values
     if len(values) and (compared == compared[0]).all():
         return [_text(name, values[0])], np.zeros(len(values), np.intp)
-    if values.dtype.kind == "S" and values.dtype.itemsize <= _WORD:
-        # As numbers they compare and sort many times faster.
-        keys = np.ascontiguousarray(values.astype(f"S{_WORD}")).view(np.uint64)
-    else:
-        keys = values
-    if keys.dtype.kind in "iu":
-        different = np.unique(keys)
-        codes = np.searchsorted(different, keys)
-    else:
-        different, codes = np.unique(keys, return_inverse=True)
-    shown = different.view(f"S{_WORD}") if keys.dtype != values.dtype else different
-    return [_text(name, value) for value in shown], codes
+    for width, number in ((2, np.uint16), (8, np.uint64)):
+        if values.dtype.kind == "S" and values.dtype.itemsize <= width:
+            # As numbers they compare and sort many times faster.
+            keys = np.ascontiguousarray(values.astype(f"S{width}")).view(number)
+            different = np.unique(keys)
+            return [_text(name, value) for value in different.view(f"S{width}")], _places(keys, different)
+    if values.dtype.kind in "iu":
+        different = np.unique(values)
+        return [_text(name, value) for value in different], np.searchsorted(different, values)
+    different, codes = np.unique(values, return_inverse=True)
+    return [_text(name, value) for value in different], codes
+
+
+def _places(keys: NDArray[Any], different: NDArray[Any]) -> NDArray[np.intp]:
+    """Return where each key stands among the `different` ones, which are in order."""
+    if keys.dtype != np.uint16:
+        return np.searchsorted(different, keys)
+    table: NDArray[np.intp] = np.zeros(1 << 16, np.intp)
+    table[different] = np.arange(len(different))
+    return np.take(table, keys)
 
 
 def _split(numbers: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
