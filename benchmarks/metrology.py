@@ -1,7 +1,8 @@
 """How fast metrology is: ratios to C and to memory, in one run.
 
-``python benchmarks/metrology.py`` needs the extra ``joy311[fast]`` and gcc. Every pair of numbers is measured in turn, the
-best of several rounds, by processor time where one thread works, so that a busy machine slows both alike.
+``python benchmarks/metrology.py`` needs the extra ``joy311[fast]`` and gcc. Every pair of numbers is measured
+in turn, the best of several rounds, by processor time where one thread works, so that a busy machine slows
+both alike.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def waveform(library: ctypes.CDLL, outputs: Outputs, samples: int) -> dict[str, 
         written = push_twin()
     theirs = twin_rows[:written].view(ours.dtype)[:, 0]
     for name in ours.dtype.names or ():
-        # The twin takes no direct component off what lies before the first zero: 1e-11 Wh in the pulse register.
+        # The twin takes no direct component off what lies before the first zero: 1e-11 Wh in the pulse
+        # register.
         least = 1e5 if ours[name].dtype.kind == "i" else 1e-9 * 325
         np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-9, atol=least, err_msg=name)
     rows = np.empty((samples // 100 + 4, words))

@@ -28,13 +28,13 @@ def test_a_fleet_meters_what_one_meter_each_would() -> None:
         # Each of three steps rounds three phases by half a quantum; the meter rounds watts to microwatts.
         least = 6 + 3 * 961 * 0.5e-6 / 3600 * 2**32
         assert fleet.register("total")[number] == pytest.approx(increment.total_quanta, abs=least)
-        for phase in range(3):
-            name = str(phase + 1)
-            assert fleet.register("import" + name)[number] == pytest.approx(
-                increment.import_quanta[phase], abs=least
+        for element in range(3):
+            digit = str(element + 1)
+            assert fleet.register("import" + digit)[number] == pytest.approx(
+                increment.import_quanta[element], abs=least
             )
-            assert fleet.register("export" + name)[number] == pytest.approx(
-                increment.export_quanta[phase], abs=least
+            assert fleet.register("export" + digit)[number] == pytest.approx(
+                increment.export_quanta[element], abs=least
             )
 
 

@@ -20,7 +20,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Harmonic:
-    """One order: parts of the fundamental voltage and current, and the lag of its current behind its voltage."""
+    """One order: parts of the fundamentals, and the lag of its current behind its voltage."""
 
     order: int
     u_part: float

@@ -31,8 +31,9 @@ class Calibration:
     u_gain, i_gain : tuple of float
         Factors on the voltages and currents of L1..L3 at the reference temperature, 0.1 to 10.
     phase_rad : tuple of float
-        Angle at the nominal frequency by which the meter delays the voltage of each phase, so that it lines up
-        with a current that the front end delays by as much [rad], -0.5 to 0.5. Negative delays the current.
+        Angle at the nominal frequency by which the meter delays the voltage of each phase, so that it lines
+        up with a current that the front end delays by as much [rad], -0.5 to 0.5. Negative delays the
+        current.
     p_offset_w : tuple of float
         Active power that each phase shows without a load, and that is taken off [W].
     i_offset_a2 : tuple of float

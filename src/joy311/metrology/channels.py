@@ -1,7 +1,7 @@
 """What the rows of a block of samples are, and what one code of the converter stands for.
 
-A block is one C-contiguous array of shape (channels, n): u1 u2 u3 i1 i2 i3, and the neutral current as a seventh
-row where it is measured; float64 in volts and amperes, or int32 in codes of the converter.
+A block is one C-contiguous array of shape (channels, n): u1 u2 u3 i1 i2 i3, and the neutral current as a
+seventh row where it is measured; float64 in volts and amperes, or int32 in codes of the converter.
 """
 
 from __future__ import annotations

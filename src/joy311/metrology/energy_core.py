@@ -1,9 +1,9 @@
 """The one energy core: signed phase energies in, registers, increments and pulses out, nothing ever dropped.
 
 Every fidelity of metrology ends here. Energies are integers in a unit of the caller's choice, so many to the
-watt-hour: microwatt-nanoseconds for the phasor fidelity, 2**-48 Wh for cycles and waveforms. A register is whole
-watt-hours and the rest below one. `settle` is plain Python on a list of integers; the waveform kernels compile
-the same function for an array of int64.
+watt-hour: microwatt-nanoseconds for the phasor fidelity, 2**-48 Wh for cycles and waveforms. A register is
+whole watt-hours and the rest below one. `settle` is plain Python on a list of integers; the waveform kernels
+compile the same function for an array of int64.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def settle(
     energies : sequence of int
         Signed energy of each phase over one step [1/units_per_wh Wh].
     metered : sequence of bool
-        Whether each phase meters; the energy of one that does not goes to the hidden register below threshold.
+        Whether each phase meters; the energy of one that does not goes to the hidden register below
+        threshold.
     mode : int
         The `SumMode`.
     units_per_wh, pulse_wh : int

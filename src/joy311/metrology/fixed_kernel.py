@@ -1,9 +1,9 @@
 """The fixed-point engine of the waveform fidelity: what firmware would run, to the last bit on every machine.
 
-Samples are codes of up to 24 bits. From there to energy everything is int64: filters with coefficients of 28 and
-30 bits, samples with 3 bits of fraction, fractions of a sample in 15 bits, sums of products of at most 61 bits
-over a cycle, energy by a mantissa of 31 bits and a shift. RMS values, powers and phasors that are only shown are
-single IEEE operations on those integers, which round alike everywhere.
+Samples are codes of up to 24 bits. From there to energy everything is int64: filters with coefficients of 28
+and 30 bits, samples with 3 bits of fraction, fractions of a sample in 15 bits, sums of products of at most 61
+bits over a cycle, energy by a mantissa of 31 bits and a shift. RMS values, powers and phasors that are only
+shown are single IEEE operations on those integers, which round alike everywhere.
 
 The passes are those of `joy311.metrology.waveform_kernel`.
 """
@@ -201,7 +201,7 @@ def _clips(block: Any, row: int, first: int, count: int, end_stop: int) -> int:
     source = block[row, first:]
     clipped = 0
     for j in range(count):
-        clipped += abs(np.int64(source[j])) >= end_stop
+        clipped += int(abs(np.int64(source[j])) >= end_stop)
     return clipped
 
 
@@ -243,8 +243,9 @@ def _sum_row(work: Any, row: int, a: int, b: int, w: Any) -> tuple[int, int]:
     total = square = 0
     samples = work[row, a:]
     for n in range(b + 1 - a):
-        total += samples[n]
-        square += samples[n] * samples[n]
+        value = samples[n]
+        total += value
+        square += value * value
     for edge in range(4):
         x = work[row, (a, a + 1, b - 1, b)[edge]]
         total += (w[edge] * x) >> EDGE_BITS

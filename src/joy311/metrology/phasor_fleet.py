@@ -1,8 +1,8 @@
-"""Phasor steps for many meters at once: the same energy as one `PhasorMeter` each, to a rounding of each step.
+"""Phasor steps for many meters at once: the energy of one `PhasorMeter` each, to a rounding a step.
 
-The state lies in tiles of `LANES` meters, field by field within a tile, so that one pass streams through memory
-and the compiler can work on neighbouring meters at a time. Energies are int64 in quanta of 2**-32 Wh; a step
-rounds each phase once, half a microjoule at most, and adds up exactly from there.
+The state lies in tiles of `LANES` meters, field by field within a tile, so that one pass streams through
+memory and the compiler can work on neighbouring meters at a time. Energies are int64 in quanta of 2**-32 Wh;
+a step rounds each phase once, half a microjoule at most, and adds up exactly from there.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class PhasorFleet:
         self.meters = meters
         self.loads = np.zeros((tiles, len(LOAD_FIELDS), LANES), np.float32)
         self.registers = np.zeros((tiles, len(REGISTER_FIELDS), LANES), np.int64)
-        self._limits = (np.float32(thresholds.current_a), np.float32(thresholds.power_w))
+        self._limits = (thresholds.current_a, thresholds.power_w)
         self._kernel = phasor_kernel.step
 
     def load(self, name: str) -> NDArray[np.float32]:

@@ -38,7 +38,7 @@ def step(loads: Any, registers: Any, quanta_per_watt: float, least_a: float, lea
                 power = u * i * np.float64(x[(phase + 6) * _LANES + lane])
                 on = (i >= least_a) & (abs(power) >= least_w)
                 energy = np.int64(np.rint(power * quanta_per_watt)) if on else np.int64(0)
-                taken = max(energy, 0)
+                taken = max(energy, np.int64(0))
                 given = taken - energy
                 r[phase * _LANES + lane] += taken
                 r[(phase + 3) * _LANES + lane] += given

@@ -14,7 +14,6 @@ from joy311.errors import InvalidInput
 from joy311.metrology.calibration import REFERENCE_TEMPERATURE_C, Calibration
 from joy311.metrology.channels import Scale
 from joy311.metrology.energy_core import (
-    REGISTER_WORDS,
     UNITS_PER_WH,
     EnergyRegisters,
     registers_of,
@@ -129,12 +128,13 @@ class WaveformSettings:
 def cycle_fields(outputs: Outputs = "full") -> list[tuple[Any, ...]]:
     """Return the fields of a row of `BlockResult.cycles`, as NumPy's dtype takes them.
 
-    ``t_start_s``, ``t_end_s``: the span since the first sample ever, by the meter's crystal; ``frequency_hz``, NaN
-    where the row is not a whole cycle; per phase ``urms``, ``irms``, ``p``; ``energy``, the signed energy that was
-    metered, and ``total`` in the sum mode, in 2**-48 Wh; ``pulse_rest``, what had gathered towards the next pulse;
-    ``pulses``; ``flags``: 1 a whole cycle, 2 frequency settled, 4, 8, 16 the phase meters. With full outputs also
-    per phase ``q``, ``s``, the fundamentals ``u_phasor`` and ``i_phasor`` (RMS, against the rising zero that began the
-    cycle), ``n_phasor``, ``n_rms``, and ``u_half``: RMS over one cycle up to the middle and to the end of this one.
+    ``t_start_s``, ``t_end_s``: the span since the first sample ever, by the meter's crystal;
+    ``frequency_hz``, NaN where the row is not a whole cycle; per phase ``urms``, ``irms``, ``p``; ``energy``,
+    the signed energy that was metered, and ``total`` in the sum mode, in 2**-48 Wh; ``pulse_rest``, what had
+    gathered towards the next pulse; ``pulses``; ``flags``: 1 a whole cycle, 2 frequency settled, 4, 8, 16 the
+    phase meters. With full outputs also per phase ``q``, ``s``, the fundamentals ``u_phasor`` and
+    ``i_phasor`` (RMS, against the rising zero that began the cycle), ``n_phasor``, ``n_rms``, and ``u_half``:
+    RMS over one cycle up to the middle and to the end of this one.
     """
     fields: list[tuple[Any, ...]] = [
         ("t_start_s", "f8"),
@@ -184,7 +184,7 @@ class BlockResult:
 
     @property
     def cycles(self) -> Cycles:
-        """One row per closed cycle, and for what lay before the first and behind the last; see `cycle_fields`."""
+        """A row per closed cycle, and for what lay before the first and behind the last: `cycle_fields`."""
         return self._rows.view(self._type)[:, 0]
 
     @property
@@ -324,8 +324,8 @@ class WaveformMeter:
     def prime(self, block: NDArray[Any]) -> None:
         """Settle the search for zeros on the begin of a recording, before its first block is pushed.
 
-        The recording is taken to have gone on before it began as it does in its first cycles. Then its very first
-        cycles count as settled; a meter that is switched on needs four.
+        The recording is taken to have gone on before it began as it does in its first cycles. Then its very
+        first cycles count as settled; a meter that is switched on needs four.
 
         Parameters
         ----------
@@ -358,7 +358,7 @@ class WaveformMeter:
         self._ints[kernel.STREAK] = kernel.SETTLED_CYCLES
 
     def finish(self) -> BlockResult:
-        """Meter what lies behind the last whole cycle, as at the end of a recording; the meter is then used up."""
+        """Meter what lies behind the last whole cycle of a recording; the meter is then used up."""
         import numpy as np
 
         rows, kind = self._shape or (6, np.float64)
@@ -432,7 +432,7 @@ class WaveformMeter:
         return BlockResult(increment, rows[:written], self._row_type, self._rate_hz, self.settings.pulse_wh)
 
     def _latest(self, span_s: float) -> Cycles:
-        """Return the whole cycles, or where there are none the forced ones, that make up the last `span_s`."""
+        """Return the whole cycles, or else the last forced one, that make up the last `span_s`."""
         import numpy as np
 
         count = int(self._ints[_CYCLES])
@@ -473,7 +473,7 @@ class WaveformMeter:
 
         settings = self.settings
         g, f = self._factors.tolist(), self._floats[:32].tolist()
-        x = self._ints[fixed.FIXED :]
+        x = self._ints[_FIXED:]
         x[fixed.ALPHA : fixed.ALPHA + 3] = [round(a * (1 << fixed.ALPHA_BITS)) for a in f[:3]]
         x[fixed.BAND : fixed.BAND + 3] = [round(b * (1 << fixed.BAND_BITS)) for b in f[9:12]]
         x[fixed.LEVEL] = round(f[16] * fixed.MIX[0] * (1 << fixed.MIX_BITS))
@@ -482,8 +482,8 @@ class WaveformMeter:
             factor = g[phase] * g[phase + 3] * g[15] * UNITS_PER_WH / 3600 / (1 << 2 * fixed.SAMPLE_BITS)
             mantissa, exponent = math.frexp(factor)
             x[fixed.MANTISSA + phase] = round(mantissa * (1 << 31))
-            # The product is wider than a word, so at least 33 bits must fall off behind it; coarse converters have
-            # small sums, and room to be shifted up first.
+            # The product is wider than a word, so at least 33 bits must fall off behind it; coarse converters
+            # have small sums, and room to be shifted up first.
             beforehand = max(0, 2 + exponent)
             x[fixed.SHIFT + phase] = 31 - exponent + beforehand
             x[fixed.BEFOREHAND + phase] = beforehand

@@ -2,9 +2,9 @@
 
 One pass takes samples in: it lines voltages up with currents by a first-order all-pass, and looks for rising
 zeros of a mix of the three voltages behind a band-pass. A second pass, once per cycle, sums products between
-two zeros with fractional weights at the edges. Each sample's weights in two neighbouring cycles add up to one,
-so cycles lose nothing. Sums always run over one whole cycle, from its first sample to its last and never over
-a block, so the order of additions, and with it the last bit, does not depend on how the stream was cut.
+two zeros with fractional weights at the edges. Each sample's weights in two neighbouring cycles add up to
+one, so cycles lose nothing. Sums always run over one whole cycle, from its first sample to its last and never
+over a block, so the order of additions, and with it the last bit, does not depend on how the stream was cut.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ LENGTH_OF_WORK, GAINED, LEAST_NOW, BEFORE, CORE = 38, 40, 47, 48, 64
 FIXED = CORE + REGISTER_WORDS
 PLACES = FIXED + 96
 INT_WORDS = PLACES + 32
-# Words of the factors: gains of seven channels, power offsets, current noise powers, thresholds, sample period.
+# Words of the factors: gains of seven channels, power offsets, current noise powers, thresholds, sample
+# period.
 GAIN, P_OFFSET, I_OFFSET, LEAST_A, LEAST_W, PERIOD, END_STOP = 0, 7, 10, 13, 14, 15, 16
 # Words of a row of a cycle.
 T_START, T_END, FREQUENCY, URMS, IRMS, P, ENERGY, ROW_TOTAL, PULSE_REST, PULSES, FLAGS = (
@@ -308,7 +309,7 @@ def _correlate_six(work: Any, a: int, b: int, w: Any, wheel: Any, out: Any) -> N
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _delayed_power(work: Any, phase: int, a: int, b: int, w: Any, period: float, dc: float) -> float:
-    """Sum the current times the voltage a quarter period before; before the first sample the cycle repeats."""
+    """Sum the current times the voltage a quarter period before, as if the cycle repeated."""
     total = 0.0
     voltage, current = work[phase, a:], work[phase + 3, a:]
     end = b - a
