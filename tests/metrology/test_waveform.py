@@ -592,7 +592,7 @@ def test_the_meter_reads_the_words_that_the_kernels_write() -> None:
     for name in ("_DC", "_CYCLES", "_CLIPS", "_AHEAD_I", "_CORE", "_FIXED"):
         assert getattr(waveform, name) == getattr(waveform_kernel, name[1:])
     assert waveform._DC == fixed_kernel.DC
-    assert waveform._GAINED == slice(waveform_kernel.PULSED, waveform_kernel.GAINED + 7)
+    assert slice(waveform_kernel.PULSED, waveform_kernel.GAINED + 7) == waveform._GAINED
     assert (WHOLE, SETTLED) == (waveform_kernel.WHOLE, waveform_kernel.SETTLED)
     for outputs, words in (("energy", waveform_kernel.ENERGY_WORDS), ("full", waveform_kernel.FULL_WORDS)):
         assert np.dtype(waveform.cycle_fields(outputs)).itemsize == 8 * words  # type: ignore[arg-type]
