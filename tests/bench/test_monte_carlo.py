@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from joy311.bench.figures import line_chart
+from joy311.bench.figures import charts_of, line_chart
 from joy311.bench.findings import as_json
 from joy311.bench.monte_carlo import run_line
 from joy311.bench.ratings import Ratings
@@ -23,6 +23,7 @@ def test_a_short_line_is_good_and_replays() -> None:
     found = json.loads(as_json(line.findings()))
     assert found["yield_percent"] == 100.0
     assert line_chart(found).png().startswith(b"\x89PNG")
+    assert [chart.name for chart in charts_of({"clauses": [], "line": found})] == ["line"]
 
 
 def test_a_line_without_meters_is_refused() -> None:

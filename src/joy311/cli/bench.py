@@ -55,7 +55,7 @@ def run(
     import time
 
     # The figures' package is optional: better to miss it now than after the work.
-    from joy311.bench.figures import charts_of, line_chart, report_pdf
+    from joy311.bench.figures import charts_of, report_pdf
 
     # isort: split
     from joy311.bench.findings import as_json, findings
@@ -76,10 +76,7 @@ def run(
     if meters:
         with _progress("building and reading", "meters") as tell:
             found["line"] = run_line(ratings, seed, meters, tell_progress=tell).findings()
-    charts = charts_of(found)
-    if meters:
-        charts.append(line_chart(found["line"]))
-    page = report_html(found, [(chart.title, chart.svg()) for chart in charts])
+    page = report_html(found, [(chart.title, chart.svg()) for chart in charts_of(found)])
     contents = (as_json(found), page.encode(), report_pdf(found))
     _write_all(out, zip(REPORT_NAMES, contents, strict=True))
     _print_clauses(done)

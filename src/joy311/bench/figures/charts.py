@@ -32,7 +32,7 @@ INFLUENCES = (
 _MOST_PART = 1.6
 _COLUMNS = 3
 _LINE_COLUMNS = 4
-_BINS = 81
+_BINS = 41
 _STYLE: Any = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
@@ -86,6 +86,7 @@ class Chart:
             figure = Figure(figsize=self.size, dpi=150, layout="constrained")
             canvas = FigureCanvasAgg(figure)
             self.draw(figure)
+            figure.suptitle(self.title, x=0.01, ha="left", fontsize=12, weight="bold")
             content = io.BytesIO()
             canvas.print_png(content, metadata={"Software": None})  # type: ignore[no-untyped-call]
         return content.getvalue()
@@ -128,6 +129,8 @@ def charts_of(found: Findings) -> list[Chart]:
                 lambda figure: _draw_warmth(figure, clauses),
             )
         )
+    if "line" in found:
+        charts.append(line_chart(found["line"]))
     return charts
 
 
@@ -336,17 +339,22 @@ def _draw_line(figure: FigureBase, points: Sequence[Findings]) -> None:
     rows = math.ceil(len(points) / _LINE_COLUMNS)
     grid = figure.subplots(rows, _LINE_COLUMNS, squeeze=False).ravel()
     for axis, point in zip(grid, points, strict=False):
-        low, high, values = point["low"], point["high"], point["values"]
-        edge = 1.08 * max(abs(low), abs(high), *(abs(value) for value in values))
-        axis.axvspan(low, high, color=BAND, linewidth=0)
-        for limit in (low, high):
-            axis.axvline(limit, color=BAND_EDGE, linewidth=1.2)
-        axis.hist(values, bins=_BINS, range=(-edge, edge), color=PASS, zorder=3)
-        axis.set_xlim(-edge, edge)
+        values, mean, sigma = point["values"], point["mean"], point["sigma"]
+        # A good line is far narrower than its limits: the window follows the line, and words name the limits.
+        reach = max(4.5 * sigma, *(1.1 * abs(value - mean) for value in values), 1e-6)
+        window = (mean - reach, mean + reach)
+        axis.axvspan(max(point["low"], window[0]), min(point["high"], window[1]), color=BAND, linewidth=0)
+        for limit in (point["low"], point["high"]):
+            if window[0] <= limit <= window[1]:
+                axis.axvline(limit, color=FAIL, linewidth=1.4)
+        axis.hist(values, bins=_BINS, range=window, color=PASS, zorder=3)
+        axis.set_xlim(*window)
+        axis.locator_params(axis="x", nbins=4)
+        axis.ticklabel_format(axis="x", style="plain", useOffset=False)
         axis.set_title(point["label"].removesuffix(", balanced"), fontsize=9, loc="left")
-        axis.set_xlabel(
-            f"{point['unit']}   mean {point['mean']:+.3f}, sigma {point['sigma']:.3f}", fontsize=8
-        )
+        unit = point["unit"]
+        spread = f"{mean:+.2g} ± {2.0 * sigma:.2g} {unit} (2 sigma)"
+        axis.set_xlabel(f"{spread}\nlimit ±{point['high']:g} {unit}", fontsize=8)
         axis.set_yticks([])
         axis.spines["left"].set_visible(False)
     for axis in grid[len(points) :]:

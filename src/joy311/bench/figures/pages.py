@@ -42,10 +42,9 @@ def report_pdf(found: Findings) -> bytes:
 def _pages(found: Findings) -> Iterator[Figure]:
     yield _front_page(found)
     charts = charts_of(found)
-    if charts:
-        yield _charts_page(charts[:1])
-    if charts[1:]:
-        yield _charts_page(charts[1:])
+    for start, end in ((0, 1), (1, 3), (3, 4)):
+        if charts[start:end]:
+            yield _charts_page(charts[start:end])
     rows = [(clause, point) for clause in found["clauses"] for point in clause["points"]]
     for start in range(0, len(rows), ROWS_A_PAGE):
         yield _points_page(rows[start : start + ROWS_A_PAGE])
