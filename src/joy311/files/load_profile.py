@@ -21,13 +21,10 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import chain, count, islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from joy311.errors import InvalidInput
 from joy311.instant import DAY_NS, MINUTE_NS, from_datetime, from_utc_datetime, to_iso
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 MAX_BAD_ROWS_NAMED = 20
 """Bad rows that a message names one by one; the rest are counted."""
@@ -383,7 +380,7 @@ class _Watched(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         content = self._stream.read(len(memoryview(buffer)))
         self._digest.update(content)
         memoryview(buffer)[: len(content)] = content
