@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 EXPLAINED = ROOT / "docs" / "reference" / "mutation-testing.md"
 MODULES = ("crc", "amount", "layouts", "carrier")
 TESTS = ("layout_table", "crc", "amount", "carrier", "layouts")
-CPU_LIMIT_S = 60
+CPU_LIMIT_S = 30
 """Of processor time, so that other work on the machine makes no change seem noticed."""
 MEMORY_BYTES = 3 << 30
 """A change of an operator can ask for a number as large as the machine."""

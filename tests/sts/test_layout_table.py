@@ -131,6 +131,7 @@ def test_the_table_cannot_be_changed() -> None:
             setattr(thing, name, 1)
         assert not hasattr(thing, "__dict__")
     assert hash(layout) == hash(LAYOUTS[0])
+    assert "_places" not in repr(layout)
     assert layout.fields[0].allows(15)
     assert not layout.fields[0].allows(16)
     assert not layout.fields[0].allows(-1)
