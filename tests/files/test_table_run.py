@@ -154,6 +154,25 @@ def killed(source: Path, target: Path) -> None:
         start(source, target).go(at_the_fourth, OUTPUTS, quiet)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_nothing_is_written_behind_a_piece_that_could_not_be(tmp_path: Path, suffix: str) -> None:
+    source, target = table(tmp_path / "in.csv"), tmp_path / f"out{suffix}"
+
+    def spoilt_at_the_fourth(columns: Mapping[str, NDArray[Any]], rows: int) -> Made:
+        made = double(columns, rows)
+        if int(columns["n"][0]) == 3 * PIECE:
+            made.columns["word"][:2] = [b"\xff", b"\xff\xfe"]
+        return made
+
+    with pytest.raises(UnicodeDecodeError):
+        start(source, target).go(spoilt_at_the_fourth, OUTPUTS, quiet)
+    again = start(source, target, resume=True)
+    assert again.resumed_rows == 3 * PIECE
+    assert again.go(double, OUTPUTS, quiet).rows == ROWS
+    whole(source, tmp_path / f"whole{suffix}")
+    assert target.read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+
+
 def test_a_stopped_run_is_neither_forgotten_nor_mixed_with_another(tmp_path: Path) -> None:
     source, target = table(tmp_path / "in.csv"), tmp_path / "out.csv"
     killed(source, target)

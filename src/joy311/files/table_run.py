@@ -24,6 +24,9 @@ PIECE_ROWS = 131_072
 _AHEAD = 2
 """How many pieces may wait on either side of the work."""
 
+_ENCODERS = 2
+"""How many pieces are turned into bytes at once: that takes longer than the work on them."""
+
 Transform = Callable[[Mapping[str, NDArray[Any]], int], Results]
 
 
@@ -135,6 +138,7 @@ class TableRun:
             )
         self._journal = old or _Journal(all_settings, dict(kept))
         self.resumed_rows = self._journal.rows
+        self._failed = False
 
     @property
     def kept(self) -> Mapping[str, Any]:
@@ -149,8 +153,8 @@ class TableRun:
         Parameters
         ----------
         transform : callable
-            Makes results of the columns of a piece and its number of rows; runs in this thread, while one
-            thread reads ahead and another writes.
+            Makes results of the columns of a piece and its number of rows; runs in this thread, while others
+            read ahead, encode and write.
         outputs : mapping of str to str
             The names of the results, and what they are: ``text``, ``integer`` or ``instant``.
         on_progress : callable
@@ -174,7 +178,7 @@ class TableRun:
             if not self._journal.edges:
                 # Without a row there is a table too, with all its columns.
                 nothing = self.source.nothing()
-                self._write(sink, out, nothing, transform(nothing.columns, 0))
+                self._append(out, sink.encode(nothing, transform(nothing.columns, 0)))
             out.write(sink.end(self._partial, self._journal.edges))
             out.flush()
             os.fsync(out.fileno())
@@ -190,15 +194,21 @@ class TableRun:
         def read() -> Piece | None:
             return next(pieces, None)
 
-        with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
+        with (
+            ThreadPoolExecutor(1) as reading,
+            ThreadPoolExecutor(_ENCODERS) as encoding,
+            ThreadPoolExecutor(1) as writing,
+        ):
             ahead: deque[Future[Piece | None]] = deque(reading.submit(read) for _ in range(_AHEAD))
             behind: deque[Future[None]] = deque()
             try:
                 while (piece := ahead.popleft().result()) is not None:
                     ahead.append(reading.submit(read))
                     results = transform(piece.columns, piece.rows)
-                    behind.append(writing.submit(self._write, sink, out, piece, results))
-                    del piece, results
+                    encoded = encoding.submit(sink.encode, piece, results)
+                    errors = _count_errors(piece, results)
+                    behind.append(writing.submit(self._write, out, encoded, piece.rows, errors, piece.end))
+                    del piece, results, encoded
                     if len(behind) > _AHEAD:
                         yield behind.popleft().result()
                 while behind:
@@ -209,13 +219,20 @@ class TableRun:
                 for waiting_to_be_written in behind:
                     waiting_to_be_written.cancel()
 
-    def _write(self, sink: Sink, out: IO[bytes], piece: Piece, results: Results) -> None:
-        self._append(out, sink.encode(piece, results))
-        journal = self._journal
-        journal.rows += piece.rows
-        journal.errors += _count_errors(piece, results)
-        journal.position = piece.end
-        self._note()
+    def _write(self, out: IO[bytes], encoded: Future[bytes], rows: int, errors: int, end: int) -> None:
+        if self._failed:
+            # Pieces behind one that is missing must not close the gap.
+            return
+        try:
+            self._append(out, encoded.result())
+            journal = self._journal
+            journal.rows += rows
+            journal.errors += errors
+            journal.position = end
+            self._note()
+        except BaseException:
+            self._failed = True
+            raise
 
     def _append(self, out: IO[bytes], data: bytes) -> None:
         out.write(data)
