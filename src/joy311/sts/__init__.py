@@ -31,6 +31,17 @@ from joy311.sts.currency_amount import (
     decode_currency_amount,
     encode_currency_amount,
 )
+from joy311.sts.extended_control import (
+    CONTROLS,
+    FLAGS,
+    LARGEST_CONTROL_VALUE,
+    MeterControl,
+    MeterFlag,
+    read_control,
+    read_flag,
+    set_control,
+    set_flag,
+)
 from joy311.sts.key_change import (
     KeyChange,
     assemble_key_change,
@@ -82,8 +93,11 @@ from joy311.sts.tokens import (
 
 __all__ = [
     "ALL_REGISTERS",
+    "CONTROLS",
+    "FLAGS",
     "KEY_CHANGES_PERMITTED",
     "LARGEST_AMOUNT",
+    "LARGEST_CONTROL_VALUE",
     "LARGEST_CURRENCY_AMOUNT",
     "LARGEST_TOKEN_ID",
     "LAYOUTS",
@@ -105,6 +119,8 @@ __all__ = [
     "KeyType",
     "Layout",
     "ManagementToken",
+    "MeterControl",
+    "MeterFlag",
     "MeterPAN",
     "ReadExtendedControl",
     "Set1stSectionDecoderKey",
@@ -147,7 +163,11 @@ __all__ = [
     "missing_sections",
     "next_token_id",
     "plan_key_change",
+    "read_control",
+    "read_flag",
     "section_number",
+    "set_control",
+    "set_flag",
     "token_id_at",
     "token_id_instant",
 ]
