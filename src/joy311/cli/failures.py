@@ -27,6 +27,7 @@ _EXTRA_OF_MODULE = {
     "numpy": "fast",
     "psycopg": "postgresql",
     "pyarrow": "recordings",
+    "serial": "serial",
 }
 
 
