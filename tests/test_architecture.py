@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "joy311"
 
 WORDS = frozenset({"errors", "instant", "energy", "quantities"})
-VENDING_RULES = frozenset({"money", "receipt", "registration", "sale", "tariff", "verification"})
+VENDING_RULES = frozenset({"audit", "money", "receipt", "registration", "sale", "tariff", "verification"})
 """Modules of vending that decide; the others load, save, ask and show."""
 
 
@@ -62,7 +62,7 @@ ROOMS = {
             ("words", "sts", "files", "vending rules"),
             (
                 ("api", ("litestar", "msgspec")),
-                ("security_module", ("cryptography",)),
+                ("security_module", ("cryptography", "msgspec", "pkcs11")),
                 ("store", ("alembic", "psycopg", "sqlalchemy")),
                 ("web", ("nicegui",)),
             ),
