@@ -25,6 +25,7 @@ _EXTRA_OF_MODULE = {
     "nicegui": "workbench",
     "numba": "fast",
     "numpy": "fast",
+    "pkcs11": "pkcs11",
     "psycopg": "postgresql",
     "pyarrow": "recordings",
     "serial": "serial",
