@@ -13,7 +13,8 @@ from joy311.energy import EnergyRegister
 from joy311.instant import SECOND_NS
 from joy311.meter.actions import Action, Commit, PlaySound, Report, SetLight, Show, SwitchLoad
 from joy311.meter.credit_warning import CREDIT_LIGHT, CreditState, CreditWarning
-from joy311.meter.display import AMOUNT_NS, RESULT_NS, Display, Figures, result_text, units_text
+from joy311.meter.display import AMOUNT_NS, RESULT_NS, Display, DisplayParameters, result_text
+from joy311.meter.display_items import WrittenFigures, units_text
 from joy311.meter.events import (
     ContactMoved,
     DeadlineReached,
@@ -134,7 +135,7 @@ class Meter:
         self._load_switch = LoadSwitch(OpenReason(record.open_reasons), record.switch_operations)
         self._warning = CreditWarning(record.factory.low_credit_wh)
         self._entry = TokenEntry()
-        self._display = Display()
+        self._display = Display(DisplayParameters(paged_items=(1, 2, 3, 4), scrolled_items=()))
         self._quantities: LineQuantities | None = None
         self._phase_icons: frozenset[Icon] = frozenset()
         self._screen: Screen | None = None
@@ -245,8 +246,8 @@ class Meter:
                 before = self._phase_icons
                 self._quantities = quantities
                 self._phase_icons = _phase_icons(quantities)
-                unseen = self._phase_icons == before and not self._display.shows_power
-                return [] if unseen else self._refresh()
+                unseen = self._phase_icons == before and not self._display.shows_quantities
+                return [] if unseen else self._refresh(now)
             case KeyPressed(key):
                 return self._press(key, now)
             case TokenReceived(text):
@@ -256,7 +257,7 @@ class Meter:
                 return self._judge(text, now)
             case ContactMoved(closed):
                 self._load_switch.contact_closed = closed
-                return self._refresh()
+                return self._refresh(now)
             case DeadlineReached():
                 return self._deadline(now)
             case PoweredUp(contact_closed):
@@ -273,7 +274,7 @@ class Meter:
         actions: list[Action] = self._commit_switching(now) if moves else []
         if self._warning.watch(credit_wh, now):
             actions.append(PlaySound(Sound.LOW_CREDIT))
-        actions += self._refresh()
+        actions += self._refresh(now)
         return [*actions, SwitchLoad(self._load_switch.wanted_closed)] if moves else actions
 
     def _draw(self, energy_wh: int, now: int) -> list[Action]:
@@ -292,7 +293,7 @@ class Meter:
         if warned:
             actions.append(PlaySound(Sound.LOW_CREDIT))
         if warned or moves or credit_wh // 10 != shown or not self._display.at_home:
-            actions += self._refresh()
+            actions += self._refresh(now)
         if moves:
             actions.append(SwitchLoad(self._load_switch.wanted_closed))
         return actions
@@ -306,16 +307,16 @@ class Meter:
         self._warning.mute()
         beep: list[Action] = [PlaySound(Sound.KEY)]
         if key.is_digit:
-            self._display.home()
+            self._display.home(now)
             token = self._entry.type(key.value, now)
-            return beep + (self._refresh() if token is None else self._judge(token, now))
+            return beep + (self._refresh(now) if token is None else self._judge(token, now))
         if key is Key.BACKSPACE:
             self._entry.backspace(now)
         elif self._entry.digits:
             return beep + self._judge(self._entry.finish(), now)
         else:
             self._display.page(now)
-        return beep + self._refresh()
+        return beep + self._refresh(now)
 
     def _judge(self, text: str, now: int) -> list[Action]:
         """Judge a token from any door; only an accepted one changes credit and identifiers."""
@@ -354,7 +355,7 @@ class Meter:
             ],
             now,
         )
-        actions: list[Action] = [self._commit(now), *self._refresh(), PlaySound(Sound.ACCEPT)]
+        actions: list[Action] = [self._commit(now), *self._refresh(now), PlaySound(Sound.ACCEPT)]
         if moved:
             actions.append(SwitchLoad(self._load_switch.wanted_closed))
         actions.append(Report(TokenResult.ACCEPT, f"{units_text(token.units)} kWh added"))
@@ -372,7 +373,7 @@ class Meter:
         self._last_result = result
         text = result_text(result, reason, digits_seen)
         self._display.say([(text, f"{result:02d}", frozenset({Icon.REJECTED}), RESULT_NS)], now)
-        return [*self._refresh(), PlaySound(Sound.REJECT), Report(result, detail or _DETAIL[result])]
+        return [*self._refresh(now), PlaySound(Sound.REJECT), Report(result, detail or _DETAIL[result])]
 
     def _deadline(self, now: int) -> list[Action]:
         actions: list[Action] = []
@@ -383,7 +384,7 @@ class Meter:
             self._communication_until_ns = None
         if self._warning.remind(now):
             actions.append(PlaySound(Sound.LOW_CREDIT))
-        return actions + self._refresh()
+        return actions + self._refresh(now)
 
     def _commit(self, now: int) -> Commit:
         self._prepayment.uncommitted_wh = 0
@@ -392,13 +393,16 @@ class Meter:
     def _power_w(self) -> int:
         return sum(self._quantities.power_w) if self._quantities else 0
 
-    def _refresh(self) -> list[Action]:
+    def _refresh(self, now: int) -> list[Action]:
         """Return what must change on the face: the screen and the lights that differ from what is shown."""
         actions: list[Action] = []
-        figures = Figures(
-            self._prepayment.credit_wh, self._registers.total_wh, self._power_w(), self._last_units
+        figures = WrittenFigures(
+            credit_wh=self._prepayment.credit_wh,
+            total_wh=self._registers.total_wh,
+            power_w=self._power_w(),
+            last_units=self._last_units,
         )
-        screen = self._display.screen(self._entry.digits, figures, self._icons())
+        screen = self._display.screen(self._entry.digits, figures, self._icons(), now)
         if screen != self._screen:
             self._screen = screen
             actions.append(Show(screen))

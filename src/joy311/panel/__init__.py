@@ -2,7 +2,19 @@
 
 from joy311.panel.keys import Key
 from joy311.panel.lights import Led, Light
-from joy311.panel.screen import Icon, Screen
+from joy311.panel.screen import ALL_SEGMENTS, UNITS, Icon, Screen, fits
 from joy311.panel.sounds import SOUND_PATTERNS, Sound, Tone
 
-__all__ = ["SOUND_PATTERNS", "Icon", "Key", "Led", "Light", "Screen", "Sound", "Tone"]
+__all__ = [
+    "ALL_SEGMENTS",
+    "SOUND_PATTERNS",
+    "UNITS",
+    "Icon",
+    "Key",
+    "Led",
+    "Light",
+    "Screen",
+    "Sound",
+    "Tone",
+    "fits",
+]

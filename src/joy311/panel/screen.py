@@ -21,19 +21,35 @@ class Icon(StrEnum):
 
     CREDIT = "credit"
     LOW_CREDIT = "low credit"
+    EMERGENCY = "emergency"
+    FRIENDLY = "friendly"
     SUPPLY_ON = "supply on"
     SUPPLY_OFF = "supply off"
     PREPAYMENT = "prepayment"
+    POST_PAYMENT = "post-payment"
     COMMUNICATION = "communication"
+    LINK = "link"
+    BATTERY = "battery"
+    CLOCK = "clock"
     PHASE_L1 = "L1"
     PHASE_L2 = "L2"
     PHASE_L3 = "L3"
     REVERSE = "reverse"
+    OVERLOAD = "overload"
     TAMPER = "tamper"
+    FAULT = "fault"
+    LOCKED = "locked"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     KWH = "kWh"
     W = "W"
+    V = "V"
+    A = "A"
+    HZ = "Hz"
+
+
+UNITS = frozenset({Icon.KWH, Icon.W, Icon.V, Icon.A, Icon.HZ})
+"""The icons that are units, of which a value lights one at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +107,16 @@ def _masks(text: str, width: int) -> tuple[int, ...]:
     if len(masks) > width:
         raise ValueError(f"{text!r} needs {len(masks)} digits and the display has {width}")
     return (0,) * (width - len(masks)) + tuple(masks)
+
+
+def fits(text: str, width: int = DIGITS) -> bool:
+    """Return whether `width` digits of the display can show `text`."""
+    try:
+        _masks(text, width)
+    except ValueError:
+        return False
+    return True
+
+
+ALL_SEGMENTS = Screen("8." * DIGITS, "8" * INDEX_DIGITS, frozenset(Icon))
+"""Every segment, point and icon lit: what a segment test shows."""

@@ -13,7 +13,7 @@ from nicegui.element import Element
 
 from joy311.errors import Joy311Error
 from joy311.instant import MILLISECOND_NS, to_datetime
-from joy311.meter.display import kwh_text
+from joy311.meter.display_items import kwh_text
 from joy311.panel import SOUND_PATTERNS, Key, Led, Light
 from joy311.panel.lights import BLINK_PERIOD_MS
 from joy311.workbench.appliances import APPLIANCES, phases_text
