@@ -15,7 +15,12 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "joy311"
 
 WORDS = frozenset({"errors", "instant", "energy", "quantities"})
-VENDING_RULES = frozenset({"audit", "money", "receipt", "registration", "sale", "tariff", "verification"})
+VENDING_RULES = frozenset(
+    {
+        *("account", "audit", "checks", "credit_transfer", "money", "quote", "receipt", "registration"),
+        *("sale", "split", "tariff", "token_series", "verification"),
+    }
+)
 """Modules of vending that decide; the others load, save, ask and show."""
 
 

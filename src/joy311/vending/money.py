@@ -7,6 +7,7 @@ the only door between them and text. Nothing here knows a float.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -43,17 +44,48 @@ def round_to_minor(amount: Fraction, rounding: Rounding) -> int:
     rounding : Rounding
         What becomes of the part below one minor unit.
     """
-    whole, part = divmod(amount.numerator, amount.denominator)
-    match rounding:
-        case Rounding.DOWN:
-            return whole
-        case Rounding.UP:
-            return whole + (part > 0)
-        case Rounding.HALF_UP:
-            return whole + (2 * part >= amount.denominator)
-        case Rounding.HALF_EVEN:
-            twice = 2 * part
-            return whole + (twice > amount.denominator or (twice == amount.denominator and whole % 2 == 1))
+    return round_ratio(amount.numerator, amount.denominator, rounding)
+
+
+def round_ratio(numerator: int, denominator: int, rounding: Rounding) -> int:
+    """Return the non-negative ``numerator / denominator`` [minor units] as whole minor units.
+
+    Parameters
+    ----------
+    numerator, denominator : int
+        The exact amount, >= 0 and > 0.
+    rounding : Rounding
+        What becomes of the part below one minor unit.
+    """
+    return ROUNDERS[rounding](numerator, denominator)
+
+
+def _half_up(numerator: int, denominator: int) -> int:
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def _half_even(numerator: int, denominator: int) -> int:
+    whole, part = divmod(numerator, denominator)
+    return whole + (2 * part > denominator or (2 * part == denominator and whole % 2 == 1))
+
+
+def _down(numerator: int, denominator: int) -> int:
+    return numerator // denominator
+
+
+def _up(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)
+
+
+Rounder = Callable[[int, int], int]
+"""A non-negative numerator and a positive denominator in, a whole number out."""
+
+ROUNDERS: dict[Rounding, Rounder] = {
+    Rounding.HALF_UP: _half_up,
+    Rounding.HALF_EVEN: _half_even,
+    Rounding.DOWN: _down,
+    Rounding.UP: _up,
+}
 
 
 def parse_decimal(text: str, *, field: str) -> Decimal:

@@ -13,16 +13,22 @@ from typing import NamedTuple
 
 from joy311.errors import InvalidInput, Refused
 from joy311.vending.money import Currency
-from joy311.vending.tariff import UNITS_PER_KWH, FlatTariff, TaxBasis
-
-LARGEST_UNITS_PER_TOKEN = 16_383
-"""Most energy that one credit token carries exactly [0.1 kWh]: the top of the amount field's first band."""
-
-WH_PER_UNIT = 100
-"""Watt-hours in one unit of the credit token."""
+from joy311.vending.split import LARGEST_UNITS_PER_TOKEN, WH_PER_UNIT, format_kwh
+from joy311.vending.tariff import FlatTariff, TaxBasis
 
 CARRIED_IN_LABEL = "From last purchase"
 CARRY_LABEL = "To next purchase"
+
+__all__ = [
+    "CARRIED_IN_LABEL",
+    "CARRY_LABEL",
+    "LARGEST_UNITS_PER_TOKEN",
+    "WH_PER_UNIT",
+    "Line",
+    "Quote",
+    "format_kwh",
+    "quote_flat",
+]
 
 
 class Line(NamedTuple):
@@ -80,11 +86,6 @@ class Quote:
     def energy_wh(self) -> int:
         """Energy of the token [Wh]."""
         return self.units * WH_PER_UNIT
-
-
-def format_kwh(units: int) -> str:
-    """Return `units` [0.1 kWh] as decimal kWh with one place."""
-    return f"{units // UNITS_PER_KWH}.{units % UNITS_PER_KWH}"
 
 
 def quote_flat(tariff: FlatTariff, *, tender_minor: int, carried_in_minor: int) -> Quote:

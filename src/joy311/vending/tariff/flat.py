@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
 
 from joy311.errors import InvalidInput
 from joy311.vending.money import LARGEST_AMOUNT_MINOR, Currency, Rounding, round_to_minor
 from joy311.vending.registration import checked_name
-
-UNITS_PER_KWH = 10
-"""Energy is sold in whole tenths of a kilowatt-hour, the unit of the credit token."""
-
-
-class TaxBasis(StrEnum):
-    """Whether the price already holds the tax."""
-
-    INCLUSIVE = "inclusive"
-    EXCLUSIVE = "exclusive"
+from joy311.vending.tariff.schedule import UNITS_PER_KWH, TaxBasis
 
 
 @dataclass(frozen=True, slots=True)
