@@ -304,7 +304,7 @@ class Meter:
         return [self._commit(now)]
 
     def _press(self, key: Key, now: int) -> list[Action]:
-        self._warning.mute()
+        self._warning.mute(now)
         beep: list[Action] = [PlaySound(Sound.KEY)]
         if key.is_digit:
             self._display.home(now)
