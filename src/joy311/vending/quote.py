@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from joy311.errors import InvalidInput, Refused
 from joy311.vending.account import Account, ChargeState, Debt, RecoverAmount, RecoverPercent
@@ -305,6 +305,46 @@ def quote_by_energy(
     return _finish(terms, account, tokens, units, 0, tender_minor, rest_minor, tender_minor - price_minor)
 
 
+class ExactLine(NamedTuple):
+    """A line of `quote_exactly`: the code of a quote's line, and an amount that nothing rounded."""
+
+    code: str
+    amount_minor: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class ExactQuote:
+    """What a payment would buy if money and tokens could carry any fraction.
+
+    Parameters
+    ----------
+    units : Fraction
+        Energy [0.1 kWh].
+    lines : tuple of ExactLine
+        As of a quote, energy by blocks; they sum up to payment and carried money [minor units].
+    """
+
+    units: Fraction
+    lines: tuple[ExactLine, ...]
+
+
+def quote_exactly(tariff: Tariff, account: Account, *, tender_minor: int, now: int) -> ExactQuote:
+    """Return what a quote comes from before anything is rounded: for explanation, and for published examples.
+
+    Parameters, InvalidInput and Refused are those of `quote_by_money`.
+    """
+    check_tender(tariff, tender_minor)
+    account, _ = _open(tariff, account, now, with_free_units=False)
+    # Division that rounds nothing makes every amount below an exact fraction.
+    plan = replace(_plan(tariff), round=cast(Rounder, Fraction))
+    terms = _terms(plan, account, tender_minor, now)
+    money_minor = tender_minor + account.carried_minor - terms.debt_minor
+    whole, cost_minor = _most_units(terms, money_minor)
+    units = whole + Fraction(money_minor - cost_minor) / (terms.cost(whole + 1) - cost_minor)
+    lines = [*terms.debt_lines, *_lines(terms, terms.price(cast(int, units)), cast(int, units))]
+    return ExactQuote(units, tuple(ExactLine(line.code, Fraction(line.amount_minor)) for line in lines))
+
+
 def free_units_due(tariff: Tariff, account: Account, now: int) -> int:
     """Return the free energy that may be claimed at `now` [0.1 kWh]; 0 where the tariff has none."""
     free = tariff.free_units
@@ -490,7 +530,7 @@ def _open(
         raise Refused(
             "TariffNotInForce", f"tariff {tariff.name} version {tariff.version} is not in force at this time"
         )
-    window_start = tariff.window.start_of(now, account.window_start)
+    window_start = tariff.window.start_of(now, account.window_start, tariff.utc_offset_minutes)
     if window_start != account.window_start:
         account = replace(account, window_start=window_start, window_units=0)
     free = tariff.free_units

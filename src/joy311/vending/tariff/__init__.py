@@ -1,5 +1,6 @@
 """What a kilowatt-hour costs, and what comes on top of it."""
 
+from joy311.vending.tariff.document import parse_tariff, tariff_from_document, tariff_to_document
 from joy311.vending.tariff.flat import Charge, FlatTariff
 from joy311.vending.tariff.schedule import (
     ENERGY_CODE,
@@ -68,7 +69,10 @@ __all__ = [
     "draft",
     "month_of",
     "month_start",
+    "parse_tariff",
     "reject",
+    "tariff_from_document",
     "tariff_in_force",
+    "tariff_to_document",
     "withdraw",
 ]

@@ -78,23 +78,11 @@ class ChargeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CalendarMonth:
-    """A window from the first of a month to its last day, in the utility's time.
+    """A window from the first of a month to its last day, in the utility's time."""
 
-    Parameters
-    ----------
-    utc_offset_minutes : int
-        How far the utility's time is ahead of UTC, the year round, -840..840 [min].
-    """
-
-    utc_offset_minutes: int
-
-    def __post_init__(self) -> None:
-        """Refuse an offset that no country has."""
-        _require_offset(self.utc_offset_minutes)
-
-    def start_of(self, now: int, _: int | None) -> int:
+    def start_of(self, now: int, _: int | None, utc_offset_minutes: int) -> int:
         """Return when the window that `now` lies in began [ns since 1970 UTC]."""
-        return month_start(month_of(now, self.utc_offset_minutes), self.utc_offset_minutes)
+        return month_start(month_of(now, utc_offset_minutes), utc_offset_minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +104,7 @@ class RollingDays:
                 f"a rolling window lasts 1 to {LONGEST_WINDOW_DAYS} days, not {self.days}", field="days"
             )
 
-    def start_of(self, now: int, running_since: int | None) -> int:
+    def start_of(self, now: int, running_since: int | None, _: int) -> int:
         """Return when the window that `now` lies in began [ns since 1970 UTC]."""
         if running_since is not None and now < running_since + self.days * DAY_NS:
             return running_since
