@@ -221,8 +221,9 @@ class Display:
     __slots__ = (
         "_backlight_until_ns",
         "_home_icons",
-        "_home_key",
+        "_home_lit",
         "_home_screen",
+        "_home_shown",
         "_idle_ns",
         "_notice_key",
         "_notice_texts",
@@ -254,8 +255,9 @@ class Display:
         self._notice_key: tuple[int, int, tuple[int, ...]] | None = None
         self._notice_texts: tuple[tuple[str, str, frozenset[Icon]], ...] = ()
         self._noticed_ns = 0
-        self._home_key: tuple[int, int] | None = None
+        self._home_shown: int | None = None
         self._home_icons = _NO_ICONS
+        self._home_lit = ITEMS[CREDIT].icons
         self._home_screen = Screen()
         self._backlight_until_ns: int | None = None
         self.until_ns: int | None = None
@@ -476,14 +478,19 @@ class Display:
 
     def _home(self, figures: Figures, icons: frozenset[Icon]) -> Screen:
         # Asked for at nearly every watt-hour of a simulated life, so an unchanged screen is not made again.
-        self._rest_item = item = TOTAL if figures.payment_mode else CREDIT
-        self._shown_item = item
-        key = (item, (figures.credit_wh if item == CREDIT else figures.total_wh) // 10)
-        if key != self._home_key or icons != self._home_icons:
-            self._home_key = key
+        item = TOTAL if figures.payment_mode else CREDIT
+        energy_wh = figures.credit_wh if item == CREDIT else figures.total_wh
+        shown = energy_wh // 10
+        same_icons = item == self._rest_item and icons == self._home_icons
+        if not same_icons:
+            self._rest_item = item
             self._home_icons = icons
-            text = kwh_text(figures.credit_wh) if item == CREDIT else register_text(figures.total_wh)
-            self._home_screen = Screen(text, f"{item:02d}", icons | ITEMS[item].icons)
+            self._home_lit = icons | ITEMS[item].icons
+        if not same_icons or shown != self._home_shown:
+            self._home_shown = shown
+            text = kwh_text(energy_wh) if item == CREDIT else register_text(energy_wh)
+            self._home_screen = Screen(text, f"{item:02d}", self._home_lit)
+        self._shown_item = item
         return self._home_screen
 
     def _item(self, number: int, since_ns: int, figures: Figures, icons: frozenset[Icon], now: int) -> Screen:

@@ -342,7 +342,11 @@ def kwh_text(energy_wh: int) -> str:
 
     What is more than the display's eight digits is shown as the most that they hold.
     """
-    return decimal_text(energy_wh // 10, 2)
+    hundredths = energy_wh // 10
+    if 0 <= hundredths <= 99_999_999:
+        # The credit is shown more often than all the rest together.
+        return f"{hundredths // 100}.{hundredths % 100:02d}"
+    return decimal_text(hundredths, 2)
 
 
 def register_text(energy_wh: int) -> str:
