@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cmath
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -9,6 +11,10 @@ from joy311.metrology import LinePhasors
 from joy311.quantities import LineQuantities
 
 Triple = tuple[float, float, float]
+
+POSITIVE_SEQUENCE_MDEG = (0, 240_000, 120_000)
+NEGATIVE_SEQUENCE_MDEG = (0, 120_000, 240_000)
+"""Angles of the voltages against L1, leading positive [mdeg]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,10 @@ class PhaseLoad:
         Power factors, -1 to 1.
     frequency_hz : float, optional
         Mains frequency [Hz].
+    bypass_a : float, optional
+        Current that flows past the meter and returns through its neutral [A].
+    reversed_sequence : bool, optional
+        Whether two of the phases are swapped.
 
     Raises
     ------
@@ -36,6 +46,8 @@ class PhaseLoad:
     amperes: Triple = (0.0, 0.0, 0.0)
     power_factor: Triple = (1.0, 1.0, 1.0)
     frequency_hz: float = 50.0
+    bypass_a: float = 0.0
+    reversed_sequence: bool = False
     connected: LinePhasors = field(init=False, repr=False, compare=False)
     """The line while the switch is closed."""
 
@@ -97,7 +109,19 @@ class PhaseLoad:
             (round(p1 / 1e6), round(p2 / 1e6), round(p3 / 1e6)),
             (round(k1 * 1000), round(k2 * 1000), round(k3 * 1000)),
             round(self.frequency_hz * 1000),
+            round(abs(self._neutral(line)) * 1000),
+            round(self.bypass_a * 1000),
+            NEGATIVE_SEQUENCE_MDEG if self.reversed_sequence else POSITIVE_SEQUENCE_MDEG,
         )
+
+    def _neutral(self, line: LinePhasors) -> complex:
+        """Return the neutral's current as a phasor against L1 [A]; what the phases do not explain went past."""
+        angles = NEGATIVE_SEQUENCE_MDEG if self.reversed_sequence else POSITIVE_SEQUENCE_MDEG
+        total = complex(self.bypass_a)
+        for amperes, factor, angle in zip(line.amperes, line.power_factor, angles, strict=True):
+            # A load that lags; which way the current leans hardly moves what the neutral carries.
+            total += cmath.rect(amperes, math.radians(angle / 1000) - math.acos(factor))
+        return total
 
 
 @lru_cache(maxsize=64)
