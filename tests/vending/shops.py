@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, event
 
@@ -89,6 +91,31 @@ class MortalFile:
 
     def close(self) -> None:
         self._disk.close()
+
+
+class _MortalConnection(sqlite3.Connection):
+    """A connection of the driver that dies before its statements."""
+
+    steps: Steps
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        self.steps.take(" ".join(sql.split()))
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        self.steps.take(" ".join(sql.split()))
+        return super().executemany(sql, parameters)
+
+
+def mortal_connect(steps: Steps) -> Callable[..., sqlite3.Connection]:
+    """Return a `sqlite3.connect` whose every statement is a step at which to die."""
+
+    def connect(path: Path, **settings: Any) -> sqlite3.Connection:
+        connection = sqlite3.connect(path, factory=_MortalConnection, **settings)
+        connection.steps = steps
+        return connection
+
+    return connect
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +21,7 @@ from joy311.vending.demonstration import SUPPLY_GROUP, TARIFF, UTILITY
 from joy311.vending.money import Currency
 from joy311.vending.security_module import SoftwareSecurityModule
 from joy311.vending.service import SaleRequest, Shop
-from joy311.vending.store import schema
+from joy311.vending.store import schema, sqlite_selling
 from joy311.vending.store.database import BASE, FILE_NAME, Database
 from tests.vending.shops import NOW, demonstration
 
@@ -173,11 +174,21 @@ def test_the_newest_sale_and_a_token_are_found_by_an_index(tmp_path: Path) -> No
         pass
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:
         for query in (
-            "SELECT max(reserved_at) FROM sale",
-            "SELECT * FROM sale WHERE token = 'x'",
+            "SELECT * FROM token WHERE digits = 'x'",
             "SELECT * FROM sale WHERE request_id = 'x'",
-            "SELECT * FROM sale WHERE meter = 'x' ORDER BY base_date DESC, token_id DESC LIMIT 1",
+            "SELECT max(token_id) FROM token WHERE meter = 'x' AND base_date = 2014",
+            "SELECT request_id FROM token WHERE state = 'RESERVED'",
+            "SELECT max(counter) FROM token",
+            sqlite_selling.LOOK,
+            sqlite_selling.TOKENISE,
+            sqlite_selling.MOVE,
+            sqlite_selling.CHARGE,
         ):
-            plan = " ".join(row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+            # What the parameters are does not matter to the plan, only how many there are.
+            parameters = (
+                dict.fromkeys(re.findall(r":(\w+)", query)) if ":" in query else (None,) * query.count("?")
+            )
+            plan = " ".join(row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", parameters))
             assert "USING" in plan, (query, plan)
+            assert not re.search(r"\bSCAN \w+(?! USING)\b", plan), (query, plan)
             assert "TEMP B-TREE" not in plan, (query, plan)

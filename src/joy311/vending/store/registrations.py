@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from joy311.sts import BaseDate, EncryptionAlgorithm, KeyAttributes, KeyDerivation, KeyType, MeterPAN
+from joy311.errors import StorageError
+from joy311.sts import BaseDate, EncryptionAlgorithm, KeyAttributes, KeyDerivation, KeyType
 from joy311.vending.money import Currency, Rounding
 from joy311.vending.registration import Customer, RegisteredMeter, Utility
 from joy311.vending.security_module import VendingKeyAttributes
 from joy311.vending.store import schema
+from joy311.vending.store.sales import attributes_of
 from joy311.vending.tariff import FlatTariff, TaxBasis
 
 UTILITY_ID = "1"
 """The one utility of a shop; the column is there so that a shop may serve several."""
+
+
+@dataclass(frozen=True, slots=True)
+class TariffVersion:
+    """A tariff as it was from an instant on.
+
+    Parameters
+    ----------
+    version : int
+        Counts from 1.
+    effective_from : int
+        When it begins [ns since 1970 UTC].
+    tariff : FlatTariff
+        What it says.
+    """
+
+    version: int
+    effective_from: int
+    tariff: FlatTariff
 
 
 def read_utility(connection: Connection) -> Utility | None:
@@ -36,14 +59,82 @@ def insert_utility(connection: Connection, utility: Utility) -> None:
             tax_reference=utility.tax_reference,
             currency_code=utility.currency.code,
             currency_decimals=utility.currency.decimals,
+            rules_version=1,
         )
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one meter may buy, and how soon the same again; None sets no limit.
+
+    Parameters
+    ----------
+    daily_minor, monthly_minor : int or None
+        Most money of one meter in a day and in a month of UTC [minor units].
+    repeat_guard_s : int or None
+        How long the same amount for the same meter needs to be wanted explicitly [s].
+    token_floor : int or None
+        No token identifier below this instant [ns since 1970 UTC].
+    """
+
+    daily_minor: int | None = None
+    monthly_minor: int | None = None
+    repeat_guard_s: int | None = None
+    token_floor: int | None = None
+
+
+def read_limits(connection: Connection) -> Limits:
+    """Return what one meter may buy."""
+    table = schema.utility
+    row = connection.execute(
+        select(
+            table.c.daily_limit_minor,
+            table.c.monthly_limit_minor,
+            table.c.repeat_guard_s,
+            table.c.token_floor,
+        )
+    ).one()
+    return Limits(*row)
+
+
+def update_limits(connection: Connection, limits: Limits) -> None:
+    """Keep what one meter may buy."""
+    connection.execute(
+        schema.utility.update().values(
+            daily_limit_minor=limits.daily_minor,
+            monthly_limit_minor=limits.monthly_minor,
+            repeat_guard_s=limits.repeat_guard_s,
+            token_floor=limits.token_floor,
+        )
+    )
+
+
+def has_webhooks(connection: Connection) -> bool:
+    """Return whether any webhook is registered."""
+    return connection.execute(select(schema.webhook.c.webhook_id).limit(1)).one_or_none() is not None
+
+
+def read_rules_version(connection: Connection) -> int:
+    """Return the version of what sales are decided by."""
+    return int(connection.execute(select(schema.utility.c.rules_version)).scalar_one())
+
+
+def change_rules(connection: Connection) -> None:
+    """Let every process notice that what sales are decided by has changed."""
+    table = schema.utility
+    connection.execute(table.update().values(rules_version=table.c.rules_version + 1))
+
+
 def read_newest_supply_group(connection: Connection, code: str | None) -> VendingKeyAttributes | None:
     """Return the newest key revision of supply group `code`, or of the only group where `code` is None."""
-    table = schema.supply_group
-    query = select(table).order_by(table.c.supply_group_code, table.c.key_revision.desc())
+    table = schema.vending_key
+    query = select(table).order_by(
+        table.c.supply_group_code,
+        table.c.key_revision.desc(),
+        table.c.key_type.desc(),
+        table.c.base_date.desc(),
+    )
     if code is not None:
         query = query.where(table.c.supply_group_code == code)
     rows = connection.execute(query).all()
@@ -52,20 +143,29 @@ def read_newest_supply_group(connection: Connection, code: str | None) -> Vendin
     return _vending_key_attributes(rows[0])
 
 
-def read_supply_group(connection: Connection, code: str, revision: int) -> VendingKeyAttributes | None:
-    """Return key revision `revision` of supply group `code`."""
-    table = schema.supply_group
+def read_vending_key(connection: Connection, wanted: VendingKeyAttributes) -> VendingKeyAttributes | None:
+    """Return the vending key on file with the group, revision, type and base date of `wanted`."""
+    table = schema.vending_key
     row = connection.execute(
-        select(table).where(table.c.supply_group_code == code, table.c.key_revision == revision)
+        select(table).where(
+            table.c.supply_group_code == wanted.supply_group_code,
+            table.c.key_revision == wanted.key_revision,
+            table.c.key_type == int(wanted.key_type),
+            table.c.base_date == int(wanted.base_date),
+        )
     ).one_or_none()
     return None if row is None else _vending_key_attributes(row)
 
 
-def insert_supply_group(connection: Connection, attributes: VendingKeyAttributes) -> None:
-    """Keep a supply group's key revision."""
+def insert_vending_key(connection: Connection, attributes: VendingKeyAttributes) -> None:
+    """Keep which vending key there is, and its supply group; never the key."""
+    group = schema.supply_group
+    code = attributes.supply_group_code
+    if connection.execute(select(group).where(group.c.supply_group_code == code)).one_or_none() is None:
+        connection.execute(group.insert().values(supply_group_code=code, utility_id=UTILITY_ID))
     connection.execute(
-        schema.supply_group.insert().values(
-            supply_group_code=attributes.supply_group_code,
+        schema.vending_key.insert().values(
+            supply_group_code=code,
             key_revision=attributes.key_revision,
             key_type=int(attributes.key_type),
             base_date=int(attributes.base_date),
@@ -99,64 +199,108 @@ def insert_customer(connection: Connection, customer: Customer) -> None:
 
 
 def read_tariff(connection: Connection, name: str, currency: Currency) -> FlatTariff | None:
-    """Return the tariff of that name."""
+    """Return the newest version of the tariff of that name."""
+    versions = read_tariffs(connection, currency, name).get(name)
+    return None if versions is None else versions[-1].tariff
+
+
+def read_tariffs(
+    connection: Connection, currency: Currency, name: str | None = None
+) -> dict[str, tuple[TariffVersion, ...]]:
+    """Return the versions of every tariff, or of the one of that name, the newest last."""
     table = schema.tariff
-    row = connection.execute(select(table).where(table.c.name == name)).one_or_none()
-    if row is None:
-        return None
-    return FlatTariff(
-        name=row.name,
-        currency=currency,
-        price_per_kwh=Decimal(row.price_per_kwh),
-        tax_name=row.tax_name,
-        tax_rate_percent=Decimal(row.tax_rate_percent),
-        tax_basis=TaxBasis(row.tax_basis),
-        rounding=Rounding(row.rounding),
-        minimum_tender_minor=row.minimum_tender_minor,
-        maximum_tender_minor=row.maximum_tender_minor,
-    )
+    query = select(table).order_by(table.c.name, table.c.effective_from, table.c.version)
+    if name is not None:
+        query = query.where(table.c.name == name)
+    found: dict[str, tuple[TariffVersion, ...]] = {}
+    for row in connection.execute(query):
+        version = TariffVersion(
+            row.version, row.effective_from, tariff_from_document(row.name, row.document, currency)
+        )
+        found[row.name] = (*found.get(row.name, ()), version)
+    return found
 
 
-def insert_tariff(connection: Connection, tariff: FlatTariff) -> None:
-    """Keep `tariff`."""
+def insert_tariff(
+    connection: Connection, tariff: FlatTariff, *, version: int = 1, effective_from: int = 0, made_by: str
+) -> None:
+    """Keep a version of `tariff`."""
     connection.execute(
         schema.tariff.insert().values(
             name=tariff.name,
-            price_per_kwh=f"{tariff.price_per_kwh:f}",
-            tax_name=tariff.tax_name,
-            tax_rate_percent=f"{tariff.tax_rate_percent:f}",
-            tax_basis=tariff.tax_basis.value,
-            rounding=tariff.rounding.value,
-            minimum_tender_minor=tariff.minimum_tender_minor,
-            maximum_tender_minor=tariff.maximum_tender_minor,
+            version=version,
+            effective_from=effective_from,
+            document=tariff_document(tariff),
+            made_by=made_by,
         )
     )
 
 
+def tariff_document(tariff: FlatTariff) -> str:
+    """Return `tariff` as it is kept, but for its name and currency."""
+    return json.dumps(
+        {
+            "kind": "flat",
+            "price_per_kwh": f"{tariff.price_per_kwh:f}",
+            "tax_name": tariff.tax_name,
+            "tax_rate_percent": f"{tariff.tax_rate_percent:f}",
+            "tax_basis": tariff.tax_basis.value,
+            "rounding": tariff.rounding.value,
+            "minimum_tender_minor": tariff.minimum_tender_minor,
+            "maximum_tender_minor": tariff.maximum_tender_minor,
+        }
+    )
+
+
+def tariff_from_document(name: str, document: str, currency: Currency) -> FlatTariff:
+    """Return the tariff that `tariff_document` wrote.
+
+    Raises
+    ------
+    StorageError
+        If it is of a kind that this program does not know.
+    """
+    fields = json.loads(document)
+    if fields["kind"] != "flat":
+        raise StorageError(f"tariff {name} is of the unknown kind {fields['kind']!r}")
+    return FlatTariff(
+        name=name,
+        currency=currency,
+        price_per_kwh=Decimal(fields["price_per_kwh"]),
+        tax_name=fields["tax_name"],
+        tax_rate_percent=Decimal(fields["tax_rate_percent"]),
+        tax_basis=TaxBasis(fields["tax_basis"]),
+        rounding=Rounding(fields["rounding"]),
+        minimum_tender_minor=fields["minimum_tender_minor"],
+        maximum_tender_minor=fields["maximum_tender_minor"],
+    )
+
+
 def read_meter(connection: Connection, drn: str) -> RegisteredMeter | None:
-    """Return the meter of that number with its newest key state; a writer locks its row."""
+    """Return the meter of that number with its present key state."""
     meter, state, customer = schema.meter, schema.meter_key_state, schema.customer
-    row = connection.execute(
-        select(meter, state, customer.c.name.label("customer_name"))
-        .join(state, state.c.meter == meter.c.meter)
-        .join(customer, customer.c.customer_id == meter.c.customer_id)
-        .where(meter.c.meter == drn)
-        .order_by(state.c.sequence.desc())
-        .limit(1)
-        .with_for_update(of=meter)
-    ).one_or_none()
+    row = (
+        connection.execute(
+            select(meter, state, customer.c.name.label("customer_name"))
+            .join(state, (state.c.meter == meter.c.meter) & (state.c.sequence == meter.c.key_sequence))
+            .join(customer, customer.c.customer_id == meter.c.customer_id)
+            .where(meter.c.meter == drn)
+        )
+        .mappings()
+        .one_or_none()
+    )
     if row is None:
         return None
     return RegisteredMeter(
-        drn=row.meter,
-        customer=Customer(row.customer_id, row.customer_name),
-        tariff_name=row.tariff_name,
-        attributes=key_attributes(row),
+        drn=drn,
+        customer=Customer(row["customer_id"], row["customer_name"]),
+        tariff_name=row["tariff_name"],
+        attributes=attributes_of(dict(row)),
     )
 
 
 def insert_meter(connection: Connection, meter: RegisteredMeter, now: int) -> None:
-    """Keep `meter` and, as its first key state, its attributes."""
+    """Keep `meter`, as its first key state its attributes, and that it never bought."""
     attributes = meter.attributes
     connection.execute(
         schema.meter.insert().values(
@@ -164,12 +308,25 @@ def insert_meter(connection: Connection, meter: RegisteredMeter, now: int) -> No
             meter_pan=attributes.meter_pan.digits,
             customer_id=meter.customer.customer_id,
             tariff_name=meter.tariff_name,
+            key_sequence=1,
             registered_at=now,
         )
     )
     connection.execute(
         schema.meter_key_state.insert().values(
             meter=meter.drn, sequence=1, effective_from=now, **key_columns(attributes)
+        )
+    )
+    connection.execute(
+        schema.meter_state.insert().values(
+            meter=meter.drn,
+            version=1,
+            carry_minor=0,
+            day=0,
+            day_minor=0,
+            month=0,
+            month_minor=0,
+            tariff_state="",
         )
     )
 
@@ -186,21 +343,6 @@ def key_columns(attributes: KeyAttributes) -> dict[str, Any]:
         "key_derivation": int(attributes.key_derivation),
         "key_expiry": attributes.key_expiry,
     }
-
-
-def key_attributes(row: Row[Any]) -> KeyAttributes:
-    """Return what `key_columns` and a ``meter_pan`` column hold in `row`."""
-    return KeyAttributes(
-        meter_pan=MeterPAN.parse(row.meter_pan),
-        key_type=KeyType(row.key_type),
-        supply_group_code=row.supply_group_code,
-        tariff_index=row.tariff_index,
-        key_revision=row.key_revision,
-        base_date=BaseDate(row.base_date),
-        encryption_algorithm=EncryptionAlgorithm(row.encryption_algorithm),
-        key_derivation=KeyDerivation(row.key_derivation),
-        key_expiry=row.key_expiry,
-    )
 
 
 def _vending_key_attributes(row: Row[Any]) -> VendingKeyAttributes:

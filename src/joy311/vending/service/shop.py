@@ -1,29 +1,16 @@
-"""The shop: load, decide, save, commit.
-
-A sale is committed as RESERVED, with its request id, token identifier, carried money and receipt number,
-before the security module is asked; the token is committed after. Whoever dies between the two leaves a sale
-that the same request finishes, with the same token.
-"""
+"""The shop: who and what is registered, and the door to selling."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from joy311.errors import InvalidInput, Refused, StorageError
-from joy311.instant import MINUTE_NS, to_iso
-from joy311.sts import (
-    KeyAttributes,
-    Token20,
-    TokenFormatError,
-    next_token_id,
-    token_id_at,
-)
+from joy311.sts import KeyAttributes, Token20, TokenFormatError
 from joy311.vending.receipt import Receipt
 from joy311.vending.registration import (
     Customer,
@@ -33,10 +20,15 @@ from joy311.vending.registration import (
     checked_request_id,
     parse_meter_number,
 )
-from joy311.vending.sale import Quote, quote_flat
-from joy311.vending.security_module import CreditRequest, SecurityModule, VendingKeyAttributes
-from joy311.vending.store import registrations, sales
+from joy311.vending.sale import Quote
+from joy311.vending.security_module import SecurityModule, VendingKeyAttributes
+from joy311.vending.service.requests import DEFAULT_SERIES, SaleRequest
+from joy311.vending.service.rules import RuleBook
+from joy311.vending.service.selling import Outcome, Selling
+from joy311.vending.store import accounts, registrations, sales
+from joy311.vending.store.accounts import HOUSE, Vendor
 from joy311.vending.store.database import HEAD, Database, Transaction
+from joy311.vending.store.registrations import Limits
 from joy311.vending.tariff import FlatTariff
 from joy311.vending.verification import (
     NOT_SOLD_HERE,
@@ -46,41 +38,8 @@ from joy311.vending.verification import (
     sold_to_this_meter,
 )
 
-ELECTRICITY = 0
-"""Service of a credit token: electricity in 0.1 kWh."""
-
-LARGEST_LEAD_MINUTES = 49
-"""How far token identifiers may run ahead of the clock [min]; beyond it the meter has bought too often.
-
-A meter remembers 50 identifiers and takes nothing below them. So one minute sells at most 50 tokens: the
-newest, typed first, must not make the oldest too old.
-"""
-
-CLOCK_TOLERANCE_NS = 2 * MINUTE_NS
-"""How far the clock may stand before the newest sale [ns]; beyond it the clock was set back."""
-
-DEFAULT_SERIES = "A"
-"""Receipt series of a shop with one till."""
-
-
-@dataclass(frozen=True, slots=True)
-class SaleRequest:
-    """A sale that is wanted.
-
-    Parameters
-    ----------
-    request_id : str
-        The caller's name of the request, 1 to 64 printable ASCII characters without blanks and slashes; the
-        same id always gets the same receipt.
-    meter : str
-        Meter number, 11 or 13 digits (DRN) or 18 (PAN).
-    tender_minor : int
-        What the customer pays [minor units].
-    """
-
-    request_id: str
-    meter: str
-    tender_minor: int
+MADE_AT_REGISTRATION = "registration"
+"""Who made a tariff that nobody checks: the one that a shop begins with."""
 
 
 class Shop:
@@ -90,12 +49,12 @@ class Shop:
     """
 
     def __init__(
-        self, database: Database, utility: Utility, security_module: SecurityModule, series: str
+        self, database: Database, utility: Utility, security_module: SecurityModule, series: str, lanes: int
     ) -> None:
         self._database = database
         self._utility = utility
         self._security_module = security_module
-        self._series = series
+        self._selling = Selling(database, RuleBook(database), security_module, series, lanes)
 
     @classmethod
     def create(
@@ -107,6 +66,7 @@ class Shop:
         tariff: FlatTariff,
         security_module: SecurityModule,
         receipt_series: str = DEFAULT_SERIES,
+        database_url: str | None = None,
     ) -> Self:
         """Make a new shop in `directory`, whole or not at all, and return it open.
 
@@ -126,6 +86,8 @@ class Shop:
             What makes its tokens; the shop does not close it.
         receipt_series : str
             The series that this till numbers its receipts in.
+        database_url : str, optional
+            ``postgresql://user@host/name``; a SQLite file in `directory` where it is left out.
 
         Raises
         ------
@@ -134,18 +96,25 @@ class Shop:
         """
         _check_currency(tariff, utility)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        database = Database(directory)
+        database = Database(directory, database_url)
         try:
             database.migrate()
             with database.write() as connection:
                 if registrations.read_utility(connection) is not None:
-                    raise InvalidInput(f"there is a shop in {directory} already", field="directory")
+                    raise InvalidInput(f"there is a shop in {database.place} already", field="directory")
                 registrations.insert_utility(connection, utility)
-                registrations.insert_supply_group(connection, supply_group)
-                registrations.insert_tariff(connection, tariff)
+                registrations.insert_vending_key(connection, supply_group)
+                registrations.insert_tariff(connection, tariff, made_by=MADE_AT_REGISTRATION)
+                house = Vendor(HOUSE, utility.name, is_prefunded=False)
+                accounts.insert_vendor(connection, house, (receipt_series,))
         finally:
             database.close()
-        return cls.open(directory, security_module=security_module, receipt_series=receipt_series)
+        return cls.open(
+            directory,
+            security_module=security_module,
+            receipt_series=receipt_series,
+            database_url=database_url,
+        )
 
     @classmethod
     def open(
@@ -154,6 +123,8 @@ class Shop:
         *,
         security_module: SecurityModule,
         receipt_series: str = DEFAULT_SERIES,
+        lanes: int = 1,
+        database_url: str | None = None,
     ) -> Self:
         """Return the shop in `directory`; its tables are checked, never changed.
 
@@ -165,6 +136,35 @@ class Shop:
             What makes its tokens; the shop does not close it.
         receipt_series : str
             The series that this till numbers its receipts in.
+        lanes : int
+            How many series, ``A``, ``A.1``, ``A.2`` and so on, sales that come together are spread over.
+        database_url : str, optional
+            ``postgresql://user@host/name``; the SQLite file in `directory` where it is left out.
+
+        Raises
+        ------
+        StorageError
+            If there is no shop, or its tables need `upgrade`.
+        """
+        with ExitStack() as unless_opened:
+            database = Database(directory, database_url)
+            unless_opened.callback(database.close)
+            shop = cls.over(
+                database, security_module=security_module, receipt_series=receipt_series, lanes=lanes
+            )
+            unless_opened.pop_all()
+        return shop
+
+    @classmethod
+    def over(
+        cls,
+        database: Database,
+        *,
+        security_module: SecurityModule,
+        receipt_series: str = DEFAULT_SERIES,
+        lanes: int = 1,
+    ) -> Self:
+        """Return the shop in `database`, as `open` does; the shop closes it.
 
         Raises
         ------
@@ -172,19 +172,15 @@ class Shop:
             If there is no shop, or its tables need `upgrade`.
         """
         checked_identifier(receipt_series, field="receipt_series")
-        with ExitStack() as unless_opened:
-            database = Database(directory)
-            unless_opened.callback(database.close)
-            database.require_newest()
-            with database.read() as connection:
-                utility = registrations.read_utility(connection)
-            if utility is None:
-                raise StorageError(f"the shop in {directory} was never finished: create it again")
-            unless_opened.pop_all()
-        return cls(database, utility, security_module, receipt_series)
+        database.require_newest()
+        with database.read() as connection:
+            utility = registrations.read_utility(connection)
+        if utility is None:
+            raise StorageError(f"the shop in {database.place} was never finished: create it again")
+        return cls(database, utility, security_module, receipt_series, lanes)
 
     @staticmethod
-    def utility_in(directory: Path) -> Utility | None:
+    def utility_in(directory: Path, database_url: str | None = None) -> Utility | None:
         """Return whose shop is in `directory`, None where there is no finished one; nothing is written.
 
         Raises
@@ -192,9 +188,9 @@ class Shop:
         StorageError
             If what is there is damaged, or its tables need `upgrade`.
         """
-        database = Database(directory)
+        database = Database(directory, database_url)
         try:
-            if not database.path.exists() or not database.has_tables():
+            if not database.is_there() or not database.has_tables():
                 return None
             database.require_newest()
             with database.read() as connection:
@@ -203,12 +199,12 @@ class Shop:
             database.close()
 
     @classmethod
-    def exists(cls, directory: Path) -> bool:
+    def exists(cls, directory: Path, database_url: str | None = None) -> bool:
         """Return whether there is a finished shop in `directory`."""
-        return cls.utility_in(directory) is not None
+        return cls.utility_in(directory, database_url) is not None
 
     @staticmethod
-    def upgrade(directory: Path, revision: str = HEAD) -> None:
+    def upgrade(directory: Path, revision: str = HEAD, database_url: str | None = None) -> None:
         """Bring the tables in `directory` up (or down) to `revision`, by default to the newest.
 
         Raises
@@ -216,10 +212,10 @@ class Shop:
         StorageError
             If there is no database, or it is newer than this program.
         """
-        database = Database(directory)
-        if not database.path.exists():
-            raise StorageError(f"there is no shop in {directory}")
+        database = Database(directory, database_url)
         try:
+            if not database.is_there():
+                raise StorageError(f"there is no shop in {directory}")
             database.migrate(revision)
         finally:
             database.close()
@@ -314,7 +310,8 @@ class Shop:
         with self._database.write() as connection:
             if registrations.read_tariff(connection, tariff.name, tariff.currency) is not None:
                 raise Refused("TariffExists", f"there is a tariff {tariff.name} already")
-            registrations.insert_tariff(connection, tariff)
+            registrations.insert_tariff(connection, tariff, made_by=MADE_AT_REGISTRATION)
+            registrations.change_rules(connection)
         return tariff
 
     def tariff(self, name: str) -> FlatTariff:
@@ -326,7 +323,7 @@ class Shop:
             ``UnknownTariff``.
         """
         with self._database.read() as connection:
-            return self._known_tariff(connection, name)
+            return _known_tariff(connection, name, self._utility)
 
     def add_supply_group(self, attributes: VendingKeyAttributes) -> None:
         """Register a supply group's key revision; the key itself is the security module's.
@@ -339,11 +336,9 @@ class Shop:
             ``SupplyGroupExists`` where that group and revision have other attributes.
         """
         with self._database.write() as connection:
-            present = registrations.read_supply_group(
-                connection, attributes.supply_group_code, attributes.key_revision
-            )
+            present = registrations.read_vending_key(connection, attributes)
             if present is None:
-                registrations.insert_supply_group(connection, attributes)
+                registrations.insert_vending_key(connection, attributes)
             elif present != attributes:
                 raise Refused(
                     "SupplyGroupExists",
@@ -369,6 +364,68 @@ class Shop:
                 else f"no supply group {code} is registered",
             )
         return attributes
+
+    def add_vendor(self, vendor: Vendor, series: tuple[str, ...]) -> Vendor:
+        """Register a vendor with the receipt series that its sales are numbered in, and return it.
+
+        Parameters
+        ----------
+        vendor : Vendor
+            Who sells.
+        series : tuple of str
+            One or more series; sales that come together are spread over them.
+
+        Raises
+        ------
+        InvalidInput
+            If there is no series, or one is no identifier.
+        Refused
+            ``VendorExists``, ``SeriesExists``, ``UnknownSupplyGroup``.
+        """
+        if not series:
+            raise InvalidInput("a vendor needs at least one receipt series", field="series")
+        for one in series:
+            checked_identifier(one, field="series")
+        with self._database.write() as connection:
+            for code in vendor.supply_groups:
+                if registrations.read_newest_supply_group(connection, code) is None:
+                    raise Refused("UnknownSupplyGroup", f"no supply group {code} is registered")
+            accounts.insert_vendor(connection, vendor, series)
+            registrations.change_rules(connection)
+        return vendor
+
+    def deposit(self, vendor: str, reference: str, amount_minor: int, now: int) -> int:
+        """Book a deposit of a vendor and return what the account holds [minor units].
+
+        The same reference again changes nothing.
+
+        Raises
+        ------
+        InvalidInput
+            If the amount is not above zero, or the reference no identifier.
+        Refused
+            ``UnknownVendor``; ``DepositExists`` where the reference was used for another amount.
+        """
+        checked_identifier(reference, field="reference")
+        if amount_minor <= 0:
+            raise InvalidInput(f"a deposit of {amount_minor} minor units is not above zero", field="amount")
+        with self._database.write() as connection:
+            if vendor not in accounts.read_vendors(connection):
+                raise Refused("UnknownVendor", f"no vendor {vendor!r} is registered")
+            accounts.deposit(connection, vendor, reference, amount_minor, now)
+            return accounts.read_balance(connection, vendor)
+
+    def balance(self, vendor: str) -> int:
+        """Return what a vendor may still sell [minor units]."""
+        with self._database.read() as connection:
+            return accounts.read_balance(connection, vendor)
+
+    def set_limits(self, limits: Limits) -> None:
+        """Set what one meter may buy in a day and a month, and how soon the same again."""
+        with self._database.write() as connection:
+            floor = registrations.read_limits(connection).token_floor
+            registrations.update_limits(connection, replace(limits, token_floor=floor))
+            registrations.change_rules(connection)
 
     def add_meter(
         self,
@@ -412,7 +469,7 @@ class Shop:
             meter = RegisteredMeter(
                 drn=pan.drn,
                 customer=_known_customer(connection, customer_id),
-                tariff_name=self._known_tariff(connection, tariff_name).name,
+                tariff_name=_known_tariff(connection, tariff_name, self._utility).name,
                 attributes=attributes,
             )
             if registrations.read_meter(connection, pan.drn) is not None:
@@ -445,9 +502,7 @@ class Shop:
 
         It raises what the sale would raise.
         """
-        drn = parse_meter_number(meter).drn
-        with self._database.read() as connection:
-            return self._decide(connection, drn, tender_minor, now)[1]
+        return self._selling.quote(meter, tender_minor, now)
 
     def sell(self, request: SaleRequest, now: int) -> Receipt:
         """Sell, and return the receipt; the same request again returns the same receipt.
@@ -464,45 +519,25 @@ class Shop:
         InvalidInput
             If a value cannot be used.
         Refused
-            ``RequestIdReused`` where the request id has another content; ``MSNOCheckDigit``,
-            ``UnknownMeter``; ``AmountTooLow``, ``AmountTooHigh``, ``EnergyTooLow``, ``EnergyTooHigh``;
-            ``ClockWentBack``, ``TokenIdentifiersAhead``, ``TokenIdentifiersEnded``; and what the security
-            module refuses.
+            ``RequestIdReused`` where the request id has another content, ``SaleVoided``; ``MSNOCheckDigit``,
+            ``UnknownMeter``, ``BlockedMeter``, ``MeterReplaced``; ``UnknownVendor``, ``VendorInactive``,
+            ``SGCAuthorisation``, ``VendorCredit``; ``AmountTooLow``, ``AmountTooHigh``, ``EnergyTooLow``,
+            ``EnergyTooHigh``, ``DailyLimit``, ``MonthlyLimit``, ``RepeatedSale``; ``ClockWentBack``,
+            ``TokenIdentifiersAhead``, ``TokenIdentifiersEnded``; and what the security module refuses.
         StorageError
             If database or security module fail. The outcome is then open: repeat the request.
         """
-        request_id = checked_request_id(request.request_id)
-        drn = parse_meter_number(request.meter).drn
-        fingerprint = _fingerprint(drn, request.tender_minor)
-        with self._database.write() as connection:
-            sale = sales.read_sale(connection, request_id)
-            if sale is None:
-                meter, quote, token_id = self._decide(connection, drn, request.tender_minor, now)
-                sales.reserve_sale(
-                    connection,
-                    request_id=request_id,
-                    fingerprint=fingerprint,
-                    utility=self._utility,
-                    meter=meter,
-                    quote=quote,
-                    token_id=token_id,
-                    series=self._series,
-                    now=now,
-                )
-                sale = sales.read_sale(connection, request_id)
-            elif sale.fingerprint != fingerprint:
-                raise Refused(
-                    "RequestIdReused", f"request {request_id} was made with another meter or amount"
-                )
-        if sale is not None and sale.receipt is None:
-            credit = CreditRequest(sale.attributes, ELECTRICITY, sale.token_id, sale.units)
-            issued = self._security_module.issue_credit_token(request_id, credit)
-            with self._database.write() as connection:
-                sales.tokenise_sale(connection, request_id, issued, now)
-                sale = sales.read_sale(connection, request_id)
-        if sale is None or sale.receipt is None:
-            raise StorageError(f"the sale of request {request_id} is not on file")
-        return sale.receipt
+        return self._selling.sell(request, now)
+
+    def sell_many(self, requests: Sequence[SaleRequest], now: int) -> list[Outcome]:
+        """Sell several in as few commits as one, and return for each its receipt or why there is none.
+
+        Raises
+        ------
+        StorageError
+            If the database fails. The outcome of all is then open: repeat them.
+        """
+        return self._selling.sell_many(requests, now)
 
     def receipt(self, request_id: str) -> Receipt:
         """Return the receipt of a request.
@@ -516,9 +551,11 @@ class Shop:
             sale = sales.read_sale(connection, checked_request_id(request_id))
         if sale is None:
             raise Refused("UnknownSale", f"no sale answers request {request_id}")
-        if sale.receipt is None:
+        if sale.is_void:
+            raise Refused("SaleVoided", f"the sale of request {request_id} was voided: it never had a token")
+        if not sale.is_tokenised:
             raise Refused("SaleUnfinished", f"the sale of request {request_id} has no token yet: repeat it")
-        return sale.receipt
+        return sale.receipt()
 
     def last_receipt(self, meter: str) -> Receipt:
         """Return the newest receipt of a meter.
@@ -532,9 +569,9 @@ class Shop:
         with self._database.read() as connection:
             _known_meter(connection, drn)
             sale = sales.read_newest_sale(connection, drn)
-        if sale is None or sale.receipt is None:
+        if sale is None:
             raise Refused("UnknownSale", f"meter {drn} has not bought yet")
-        return sale.receipt
+        return sale.receipt()
 
     def verify(self, meter: str, token_text: str) -> Verification:
         """Return what the shop's records say of a token that somebody holds for `meter`.
@@ -560,52 +597,12 @@ class Shop:
                 return misshapen(error)
             found = sales.read_sales_of_token(connection, token)
         for sale in found:
-            if sale.meter == drn and sale.receipt is not None:
-                return sold_to_this_meter(sale.units, sale.receipt.issued_at)
+            if sale.meter == drn:
+                units = next(one.units for one in sale.tokens if one.digits == token.digits)
+                return sold_to_this_meter(units, sale.columns["reserved_at"])
         if found:
             return sold_to_another_meter(found[0].meter)
         return NOT_SOLD_HERE
-
-    def _decide(
-        self, connection: Transaction, drn: str, tender_minor: int, now: int
-    ) -> tuple[RegisteredMeter, Quote, int]:
-        """Return meter, quote and token identifier of a sale, or raise why there can be none."""
-        meter = _known_meter(connection, drn)
-        newest = sales.read_newest_instant(connection)
-        if newest is not None and now < newest - CLOCK_TOLERANCE_NS:
-            raise Refused(
-                "ClockWentBack",
-                f"the clock says {to_iso(now)}, but the newest sale was at {to_iso(newest)}: more than "
-                f"{CLOCK_TOLERANCE_NS // MINUTE_NS} minutes later",
-            )
-        quote = quote_flat(
-            self._known_tariff(connection, meter.tariff_name),
-            tender_minor=tender_minor,
-            carried_in_minor=sales.read_carry(connection, drn, meter.customer.customer_id),
-        )
-        base_date = meter.attributes.base_date
-        last = sales.read_last_token_id(connection, drn, int(base_date))
-        try:
-            token_id = next_token_id(now, base_date, last)
-            lead_minutes = token_id - token_id_at(now, base_date)
-        except InvalidInput as error:
-            raise Refused("TokenIdentifiersEnded", str(error)) from None
-        if lead_minutes > LARGEST_LEAD_MINUTES:
-            raise Refused(
-                "TokenIdentifiersAhead",
-                f"meter {drn} bought so often that its next token would be {lead_minutes} minutes ahead of "
-                f"the clock, at most {LARGEST_LEAD_MINUTES} are allowed: wait",
-            )
-        self._security_module.check_credit_token(
-            CreditRequest(meter.attributes, ELECTRICITY, token_id, quote.units)
-        )
-        return meter, quote, token_id
-
-    def _known_tariff(self, connection: Transaction, name: str) -> FlatTariff:
-        tariff = registrations.read_tariff(connection, name, self._utility.currency)
-        if tariff is None:
-            raise Refused("UnknownTariff", f"no tariff {name!r} is registered")
-        return tariff
 
 
 def _check_currency(tariff: FlatTariff, utility: Utility) -> None:
@@ -623,13 +620,15 @@ def _known_meter(connection: Transaction, drn: str) -> RegisteredMeter:
     return meter
 
 
+def _known_tariff(connection: Transaction, name: str, utility: Utility) -> FlatTariff:
+    tariff = registrations.read_tariff(connection, name, utility.currency)
+    if tariff is None:
+        raise Refused("UnknownTariff", f"no tariff {name!r} is registered")
+    return tariff
+
+
 def _known_customer(connection: Transaction, customer_id: str) -> Customer:
     customer = registrations.read_customer(connection, customer_id)
     if customer is None:
         raise Refused("UnknownCustomer", f"no customer {customer_id!r} is registered")
     return customer
-
-
-def _fingerprint(drn: str, tender_minor: int) -> str:
-    """Return a digest of a sale's content, to tell a retry from another sale under the same id."""
-    return hashlib.sha256(json.dumps([drn, tender_minor]).encode("ascii")).hexdigest()
