@@ -7,12 +7,15 @@ from collections import Counter
 import pytest
 
 from joy311.errors import InvalidInput
-from joy311.panel import Icon, Key, Led, Screen
-from joy311.workbench.face import drawing, key_name, segments_lit
+from joy311.meter.nameplate import Identity, Place, Variant, nameplate
+from joy311.panel import ALL_SEGMENTS, Icon, Key, Led, Screen
+from joy311.workbench.face import GLASS_MM, ICONS, drawing, key_name, segments_lit
 
 SERIAL = "00311000012"
-FACE = ET.fromstring(drawing(SERIAL))
-TEXTS = [element.text for element in FACE.iter("{http://www.w3.org/2000/svg}text")]
+IDENTITY = Identity(SERIAL, 2026, "123456", "01", 1)
+FACE = ET.fromstring(drawing(IDENTITY))
+SVG = "{http://www.w3.org/2000/svg}"
+TEXTS = [element.text for element in FACE.iter(f"{SVG}text")]
 
 
 def every(attribute: str) -> list[str]:
@@ -37,16 +40,48 @@ def test_the_glass_has_eight_digits_with_points_and_two_without() -> None:
     assert bits == {1 << bit for bit in range(8)}
 
 
-@pytest.mark.parametrize(
-    "rating", ["3×120/220/230/240 V", "50/60 Hz", "5(100) A", "Class 1", "1000 imp/kWh", SERIAL]
-)
-def test_the_name_plate_carries_the_ratings_of_the_data_sheet(rating: str) -> None:
-    assert rating in TEXTS
+def printed(face: ET.Element) -> dict[str, str]:
+    return {
+        element.attrib["data-marking"]: " ".join("".join(element.itertext()).split())
+        for element in face.iter()
+        if "data-marking" in element.attrib
+    }
 
 
-def test_the_name_plate_names_the_four_standards() -> None:
-    plate = " ".join(text for text in TEXTS if text)
-    assert set(re.findall(r"IEC (\d{5}-\d{2})", plate)) == {"62052-11", "62053-21", "62055-31", "62055-41"}
+def test_the_glass_is_87_by_34_millimetres_of_a_drawing_in_millimetres() -> None:
+    width_mm, height_mm = (float(FACE.attrib[name].removesuffix("mm")) for name in ("width", "height"))
+    assert FACE.attrib["viewBox"] == f"0 0 {width_mm:.2f} {height_mm:.2f}"
+    scale = 1.0
+    element: ET.Element | None = next(e for e in FACE.iter() if e.attrib.get("class") == "joy-glass")
+    assert element is not None
+    assert (float(element.attrib["width"]), float(element.attrib["height"])) == GLASS_MM == (87.0, 34.0)
+    parents = {child: parent for parent in FACE.iter() for child in parent}
+    while (element := parents.get(element)) is not None:
+        if found := re.search(r"scale\(([\d.]+)\)", element.attrib.get("transform", "")):
+            scale *= float(found[1])
+    assert scale == pytest.approx(1.0, abs=1e-4)
+
+
+def test_no_two_icons_share_a_place_and_all_stand_on_the_glass() -> None:
+    places = {(icon.x_mm, icon.y_mm) for icon in ICONS.values()}
+    assert set(ICONS) == set(Icon)
+    assert len(places) == len(ICONS)
+    assert all(0 < x < GLASS_MM[0] - 3 and 3 < y < GLASS_MM[1] for x, y in places)
+
+
+@pytest.mark.parametrize("variant", [Variant(), Variant(120, 10, 60, "UC3", 6)])
+def test_every_line_of_the_name_plate_is_printed(variant: Variant) -> None:
+    found = printed(ET.fromstring(drawing(IDENTITY, variant)))
+    for marking in nameplate(variant, IDENTITY):
+        assert found.pop(marking.name) == " ".join(marking.text.split()), marking.name
+    assert not found
+
+
+def test_what_is_declared_stands_under_a_heading_that_says_so() -> None:
+    assert "Declared" in TEXTS
+    covered = [marking.name for marking in nameplate(Variant(), IDENTITY) if marking.place is Place.COVER]
+    assert covered
+    assert set(covered) <= set(printed(FACE))
 
 
 def test_what_is_lit_is_told_as_masks_and_as_text() -> None:
@@ -60,7 +95,14 @@ def test_what_is_lit_is_told_as_masks_and_as_text() -> None:
     }
 
 
-@pytest.mark.parametrize("serial", ["", "12 34", "<b>", "٣١١"])
-def test_a_number_that_is_not_digits_is_not_printed(serial: str) -> None:
-    with pytest.raises(InvalidInput, match="not digits"):
-        drawing(serial)
+def test_the_segment_test_lights_every_segment_point_and_icon_of_the_drawing() -> None:
+    lit = segments_lit(ALL_SEGMENTS)
+    assert lit["cells"] == [0b11111111] * 8
+    assert lit["index_cells"] == [0b1111111] * 2
+    assert lit["icons"] == sorted(icon.value for icon in Icon)
+
+
+@pytest.mark.parametrize("serial", ["", "12 34", "<b>", "٣١١", "003110000123"])
+def test_a_number_that_no_plate_carries_is_not_printed(serial: str) -> None:
+    with pytest.raises(InvalidInput, match="not 11 or 13 digits"):
+        drawing(Identity(serial))

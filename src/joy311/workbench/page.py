@@ -14,6 +14,7 @@ from nicegui.element import Element
 from joy311.errors import Joy311Error
 from joy311.instant import MILLISECOND_NS, to_datetime
 from joy311.meter.display_items import kwh_text
+from joy311.meter.nameplate import Identity
 from joy311.panel import SOUND_PATTERNS, Key, Led, Light
 from joy311.panel.lights import BLINK_PERIOD_MS
 from joy311.workbench.appliances import APPLIANCES, phases_text
@@ -80,7 +81,7 @@ class MeterFace(Element, component="meter_face.js"):
 
     def __init__(self, serial: str, on_press: Callable[[Key], None], on_ready: Callable[[], None]) -> None:
         super().__init__()
-        self._props["drawing"] = drawing(serial)
+        self._props["drawing"] = drawing(Identity(serial))
         self._props["tones"] = {
             sound.value: [[tone.frequency_hz, tone.on_ms, tone.off_ms] for tone in tones]
             for sound, tones in SOUND_PATTERNS.items()
