@@ -115,7 +115,7 @@ class PhaseLoad:
         )
 
     def _neutral(self, line: LinePhasors) -> complex:
-        """Return the neutral's current as a phasor against L1 [A]; what the phases do not explain went past."""
+        """Return the current in the neutral as a phasor against L1, the bypass in it [A]."""
         angles = NEGATIVE_SEQUENCE_MDEG if self.reversed_sequence else POSITIVE_SEQUENCE_MDEG
         total = complex(self.bypass_a)
         for amperes, factor, angle in zip(line.amperes, line.power_factor, angles, strict=True):
