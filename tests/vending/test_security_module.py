@@ -199,7 +199,7 @@ def test_no_whole_token_shows_in_what_is_printed(module: SoftwareSecurityModule,
     with closing(Journal(DiskFile(tmp_path / "journal.jsonl"))) as journal, journal.exclusive():
         entry = journal.find("r1")
     assert entry is not None
-    assert entry.token == issued.token
+    assert entry.tokens == (issued.token,)
     for shown in (repr(entry), str(entry), repr(issued), str(issued)):
         assert issued.token.digits not in shown.replace(" ", "")
 
@@ -282,8 +282,8 @@ def test_an_edited_missing_moved_or_invented_line_is_damage(
 
 
 def test_a_journal_of_a_newer_format_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / "journal.jsonl").write_text('{"check":"x","counter":0,"format":2}\n')
-    with pytest.raises(StorageError, match="format 2"):
+    (tmp_path / "journal.jsonl").write_text('{"check":"x","counter":0,"format":3}\n')
+    with pytest.raises(StorageError, match="format 3"):
         opened(tmp_path)
 
 
