@@ -171,7 +171,7 @@ LAYOUTS: dict[Message, Layout] = {
             PRIVATE | 4,
             Function.WRITE,
             (_CIU, *_SEQUENCE),
-            (*_SEQUENCE, _FLAGS),
+            (*_SEQUENCE, _FLAGS, *_SNAPSHOT),
         ),
         Layout(
             Message.PAIR,

@@ -233,7 +233,8 @@ class Slave:
         application = self._application
         if int(drn) != int(application.drn()):
             return OTHER_METER
-        if ciu not in application.paired_ids():
+        # Where nobody else is on the line, knowing the number is enough.
+        if self._medium.needs_pairing and ciu not in application.paired_ids():
             if not application.pairing_open(now):
                 return NOT_OPEN
             application.pair(ciu, now)

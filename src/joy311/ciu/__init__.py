@@ -1,0 +1,67 @@
+"""The customer interface unit's firmware: keypad and display in another room than the meter."""
+
+from joy311.ciu.actions import (
+    Action,
+    Ask,
+    Commit,
+    DeliverToken,
+    FindMeter,
+    Mute,
+    Pair,
+    PlaySound,
+    Poll,
+    Question,
+    SendShortCode,
+    SetLight,
+    Show,
+)
+from joy311.ciu.app import Ciu, Habits
+from joy311.ciu.entry import PAIRING_CODE
+from joy311.ciu.events import (
+    BatteryMeasured,
+    DeadlineReached,
+    Event,
+    KeyPressed,
+    LinkFailed,
+    MeterFound,
+    PairingAnswered,
+    PoweredUp,
+    SupplyChanged,
+    TokenAnswered,
+    View,
+    ViewReceived,
+)
+from joy311.ciu.record import CiuRecord, PendingToken
+
+__all__ = [
+    "PAIRING_CODE",
+    "Action",
+    "Ask",
+    "BatteryMeasured",
+    "Ciu",
+    "CiuRecord",
+    "Commit",
+    "DeadlineReached",
+    "DeliverToken",
+    "Event",
+    "FindMeter",
+    "Habits",
+    "KeyPressed",
+    "LinkFailed",
+    "MeterFound",
+    "Mute",
+    "Pair",
+    "PairingAnswered",
+    "PendingToken",
+    "PlaySound",
+    "Poll",
+    "PoweredUp",
+    "Question",
+    "SendShortCode",
+    "SetLight",
+    "Show",
+    "SupplyChanged",
+    "TokenAnswered",
+    "View",
+    "ViewReceived",
+]
