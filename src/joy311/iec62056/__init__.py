@@ -16,7 +16,16 @@ from joy311.iec62056.access import (
 from joy311.iec62056.application import Application, ProfileShape
 from joy311.iec62056.client import Accepted, Challenged, Client, ClientEffect, Failed, Identified, Received
 from joy311.iec62056.effects import Effect, Send, SetSpeed
-from joy311.iec62056.messages import Command, Data, DataSet, Identification, Item, Speed, parse_data_sets
+from joy311.iec62056.messages import (
+    Command,
+    Data,
+    DataSet,
+    Identification,
+    Item,
+    Request,
+    Speed,
+    parse_data_sets,
+)
 from joy311.iec62056.port_error import PortError
 from joy311.iec62056.registers import (
     LOAD_PROFILE,
@@ -68,6 +77,7 @@ __all__ = [
     "Proof",
     "Received",
     "Register",
+    "Request",
     "Send",
     "Server",
     "SetSpeed",
