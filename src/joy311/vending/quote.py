@@ -55,8 +55,11 @@ CARRY_LABEL = "To next purchase"
 CHANGE_LABEL = "Change"
 GIVEN_LABEL = "Rounded up for you"
 
-_MOST_TENDER_STEPS = 10_000
-"""Bound of the search for the payment that buys an energy; shares below 99 % end far before."""
+_QUICK_PAYMENTS = 40
+"""Payments that are tried one after the other before the search for the least one goes by halves."""
+
+_ROUNDING_PAYMENTS = 64
+"""How far below a payment that is enough rounding may hide a smaller one [minor units]."""
 
 
 class LineKind(StrEnum):
@@ -276,16 +279,7 @@ def quote_by_energy(
     account, tokens = _open(tariff, account, now, with_free_units)
     token_units(units, tariff.large_sale)
     plan = _plan(tariff)
-    price_minor = 1
-    # Costs never fall as the payment grows, so this climbs to the least payment that is enough.
-    for _ in range(_MOST_TENDER_STEPS):
-        terms = _terms(plan, account, price_minor, now)
-        needed_minor = terms.debt_minor + terms.cost(units) - account.carried_minor
-        if needed_minor <= price_minor or price_minor > LARGEST_AMOUNT_MINOR:
-            break
-        price_minor = needed_minor
-    else:
-        price_minor = LARGEST_AMOUNT_MINOR + 1
+    price_minor, terms = _least_payment(plan, account, units, now)
     currency = tariff.currency
     if price_minor > LARGEST_AMOUNT_MINOR:
         raise Refused(
@@ -329,17 +323,22 @@ class ExactQuote:
 
 
 def quote_exactly(tariff: Tariff, account: Account, *, tender_minor: int, now: int) -> ExactQuote:
-    """Return what a quote comes from before anything is rounded: for explanation, and for published examples.
+    """Return what a quote comes from before energy, levies and taxes are rounded: for published examples.
 
-    Parameters, InvalidInput and Refused are those of `quote_by_money`.
+    Debts, fees and monthly charges are whole minor units here too. Parameters, InvalidInput and Refused are
+    those of `quote_by_money`.
     """
-    check_tender(tariff, tender_minor)
+    quote_by_money(tariff, account, tender_minor=tender_minor, now=now)
     account, _ = _open(tariff, account, now, with_free_units=False)
+    plan = _plan(tariff)
     # Division that rounds nothing makes every amount below an exact fraction.
-    plan = replace(_plan(tariff), round=cast(Rounder, Fraction))
-    terms = _terms(plan, account, tender_minor, now)
+    exact = replace(plan, round=cast(Rounder, Fraction))
+    terms = replace(_terms(plan, account, tender_minor, now), plan=exact)
     money_minor = tender_minor + account.carried_minor - terms.debt_minor
-    whole, cost_minor = _most_units(terms, money_minor)
+    ends = (0, terms.cost(0)), (plan.most_units + 1, terms.cost(plan.most_units + 1))
+    if not ends[0][1] <= money_minor < ends[1][1]:
+        raise Refused("EnergyTooLow", "only rounding made this payment buy energy")
+    whole, cost_minor = _search(terms, money_minor, *ends)
     units = whole + Fraction(money_minor - cost_minor) / (terms.cost(whole + 1) - cost_minor)
     lines = [*terms.debt_lines, *_lines(terms, terms.price(cast(int, units)), cast(int, units))]
     return ExactQuote(units, tuple(ExactLine(line.code, Fraction(line.amount_minor)) for line in lines))
@@ -416,6 +415,40 @@ def explain(quote: Quote) -> tuple[str, ...]:
     told.append(f"{CARRY_LABEL}: {money(quote.carry_minor)}")
     told.append(f"Paid: {money(quote.tender_minor)} = the sum of all lines above")
     return tuple(told)
+
+
+def _least_payment(plan: _Plan, account: Account, units: int, now: int) -> tuple[int, _Terms]:
+    """Return the least payment that pays for `units` and all that is due at it, and its terms.
+
+    It is above `LARGEST_AMOUNT_MINOR` where no payment is enough. What is due never falls as the payment
+    grows, so going from each payment to what it would need climbs to the least that is enough. Where shares
+    of the payment make that slow, the search is by halves, and the least but for the rounding of a few lines.
+    """
+
+    def needed(payment_minor: int) -> tuple[int, _Terms]:
+        terms = _terms(plan, account, payment_minor, now)
+        return terms.debt_minor + terms.cost(units) - account.carried_minor, terms
+
+    low_minor = 1
+    for _ in range(_QUICK_PAYMENTS):
+        needed_minor, terms = needed(low_minor)
+        if needed_minor <= low_minor or low_minor > LARGEST_AMOUNT_MINOR:
+            return low_minor, terms
+        low_minor = needed_minor
+    high_minor = LARGEST_AMOUNT_MINOR
+    if needed(high_minor)[0] > high_minor:
+        return high_minor + 1, terms
+    while high_minor - low_minor > 1:
+        middle_minor = (low_minor + high_minor) // 2
+        if needed(middle_minor)[0] <= middle_minor:
+            high_minor = middle_minor
+        else:
+            low_minor = middle_minor
+    for payment_minor in range(max(1, high_minor - _ROUNDING_PAYMENTS), high_minor):
+        if needed(payment_minor)[0] <= payment_minor:
+            high_minor = payment_minor
+            break
+    return high_minor, needed(high_minor)[1]
 
 
 class _Step(NamedTuple):
@@ -531,7 +564,7 @@ def _open(
             "TariffNotInForce", f"tariff {tariff.name} version {tariff.version} is not in force at this time"
         )
     window_start = tariff.window.start_of(now, account.window_start, tariff.utc_offset_minutes)
-    if window_start != account.window_start:
+    if account.window_start is None or account.window_start < window_start:
         account = replace(account, window_start=window_start, window_units=0)
     free = tariff.free_units
     if not with_free_units or free is None or not (units := free_units_due(tariff, account, now)):
@@ -631,20 +664,28 @@ def _most_units(terms: _Terms, money_minor: int) -> tuple[int, int]:
     """Return the most units that `money_minor` pays for, and what they cost; 0 where not even one."""
     plan = terms.plan
     currency = plan.tariff.currency
-    low, low_minor = 0, terms.cost(0)
-    if low_minor > money_minor:
+    least_minor, most_minor = terms.cost(0), terms.cost(plan.most_units + 1)
+    if least_minor > money_minor:
         raise Refused(
             "EnergyTooLow",
             f"{currency.format(money_minor)} {currency.code} is less than the "
-            f"{currency.format(low_minor)} of fees and charges that are due",
+            f"{currency.format(least_minor)} of fees and charges that are due",
         )
-    high, high_minor = plan.most_units + 1, terms.cost(plan.most_units + 1)
-    if high_minor <= money_minor:
+    if most_minor <= money_minor:
         raise Refused(
             "EnergyTooHigh",
             f"{currency.format(money_minor)} {currency.code} buys more than the "
             f"{format_kwh(plan.most_units)} kWh of one sale",
         )
+    return _search(terms, money_minor, (0, least_minor), (plan.most_units + 1, most_minor))
+
+
+def _search(
+    terms: _Terms, money_minor: int, lowest: tuple[int, int], highest: tuple[int, int]
+) -> tuple[int, int]:
+    """Return the most units between two that `money_minor` pays for, and their cost."""
+    low, low_minor = lowest
+    high, high_minor = highest
     for step in terms.steps[:-1]:
         bound = (step.until or 0) - terms.position
         if low < bound < high:
@@ -764,7 +805,8 @@ def _lines(terms: _Terms, priced: _Priced, units: int) -> list[QuoteLine]:
                 months, owed_minor = terms.due[slot]
                 if not owed_minor:
                     continue
-                rate = f"{months} months x {_plain(amount)}, due {tariff.currency.format(owed_minor)}"
+                counted = "1 month" if months == 1 else f"{months} months"
+                rate = f"{counted} x {_plain(amount)}, due {tariff.currency.format(owed_minor)}"
             case PerKwh(price):
                 line_units, rate = units, _plain(price)
             case PercentOfTender(percent):
