@@ -1,6 +1,8 @@
 """The security module: it holds vending keys, gives out tokens, and never a key."""
 
+from joy311.vending.security_module.client import SecurityModuleClient
 from joy311.vending.security_module.journal import DiskFile, JournalFile
+from joy311.vending.security_module.key_limits import NO_LIMITS, KeyLimits
 from joy311.vending.security_module.protocol import (
     LARGEST_BATCH,
     CreditRequest,
@@ -20,6 +22,7 @@ from joy311.vending.security_module.software import SoftwareSecurityModule
 
 __all__ = [
     "LARGEST_BATCH",
+    "NO_LIMITS",
     "CreditRequest",
     "DiskFile",
     "EngineeringRequest",
@@ -27,9 +30,11 @@ __all__ = [
     "IssuedTokens",
     "JournalFile",
     "KeyChangeRequest",
+    "KeyLimits",
     "ModuleStatus",
     "RandomSource",
     "SecurityModule",
+    "SecurityModuleClient",
     "SoftwareSecurityModule",
     "TokenReading",
     "TokenRequest",

@@ -263,6 +263,11 @@ class Journal:
         return self._counter
 
     @property
+    def is_broken(self) -> bool:
+        """Whether a write failed, so that the journal has to be opened again."""
+        return self._broken
+
+    @property
     def behind(self) -> int | None:
         """The counter that somebody knows and this journal does not reach; None where all is well."""
         return self._behind
@@ -439,16 +444,17 @@ class Journal:
             check = _check_of(check, body)
             written.append(b'%b,"check":"%b"}\n' % (body[:-1], check.encode("ascii")))
             taken.append((fields, check, len(written[-1])))
-        # After a failed write or fsync nobody knows what the disk holds; only reading it afresh can tell.
-        self._broken = True
         try:
             self._file.append(b"".join(written))
             self._file.sync()
-        except OSError as error:
+        except BaseException as error:
+            # After a failed write or fsync nobody knows what the disk holds; only reading it afresh can tell.
+            self._broken = True
+            if not isinstance(error, OSError):
+                raise
             raise StorageError(
                 f"the security module's journal cannot be written: {error.strerror or error}"
             ) from error
-        self._broken = False
         for fields, line_check, length in taken:
             self._take(fields, line_check, length)
 

@@ -230,6 +230,11 @@ class SoftwareSecurityModule:
         """The count of issues, as far as this object has read."""
         return self._journal.counter
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the journal failed to write, so that the module has to be opened again."""
+        return self._journal.is_broken
+
     def status(self) -> ModuleStatus:
         """Return how the module is."""
         with self._journal.exclusive():
