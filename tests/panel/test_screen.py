@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from joy311.panel import SOUND_PATTERNS, Key, Screen, Sound
+from joy311.panel import ALL_SEGMENTS, SOUND_PATTERNS, UNITS, Icon, Key, Screen, Sound, fits
 from joy311.panel.glyphs import SEGMENT_NAMES, SEGMENTS, showable
 from joy311.panel.screen import POINT
 
@@ -43,3 +45,30 @@ def test_every_sound_has_a_pattern_and_every_key_a_name() -> None:
     assert set(SOUND_PATTERNS) == set(Sound)
     assert len(Key) == 12
     assert sum(key.is_digit for key in Key) == 10
+
+
+def test_the_segment_test_leaves_nothing_dark() -> None:
+    assert set(ALL_SEGMENTS.cells()) == {0b1111111 | POINT}
+    assert set(ALL_SEGMENTS.index_cells()) == {0b1111111}
+    assert ALL_SEGMENTS.icons == set(Icon)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "fit"),
+    [("12345678.", 8, True), ("123456789", 8, False), ("1.2", 2, True), ("MAX", 8, False), ("", 2, True)],
+)
+def test_a_text_fits_or_does_not_before_it_is_shown(text: str, width: int, fit: bool) -> None:
+    assert fits(text, width) is fit
+
+
+@given(st.text(max_size=12))
+def test_what_fits_makes_a_screen_and_nothing_else_does(text: str) -> None:
+    if fits(text):
+        assert len(Screen(text).cells()) == 8
+    else:
+        with pytest.raises(ValueError, match="segments|digits"):
+            Screen(text)
+
+
+def test_the_units_are_icons_of_their_own() -> None:
+    assert {icon.value for icon in UNITS} == {"kWh", "W", "V", "A", "Hz"}

@@ -428,6 +428,8 @@ class Display:
             The instant [ns].
         """
         self.turn_ns = None
+        if self.until_ns is not None and now >= self.until_ns:
+            self.expire(now)
         lockout_ns = figures.lockout_ns
         key = (figures.open_reasons, figures.tampers, figures.fault_codes)
         if key != self._notice_key:
