@@ -437,14 +437,16 @@ class Ciu:
 
     def _picture(self) -> Screen:
         if self.flat:
-            return Screen(TEXTS["battery flat"])
+            return Screen(TEXTS["battery flat"], "", frozenset({Icon.BATTERY}))
         if self.asleep:
             return Screen()
         view = self._view
         icons = view.screen.icons if view else frozenset()
-        icons = icons - {Icon.COMMUNICATION} if self._lost or view is None else icons | {Icon.COMMUNICATION}
+        icons = icons - {Icon.LINK} if self._lost or view is None else icons | {Icon.LINK}
         if self._low_credit.level:
             icons |= {Icon.LOW_CREDIT}
+        if self.battery_low:
+            icons |= {Icon.BATTERY}
         digits = self._entry.digits
         if digits:
             return Screen(entry_text(digits), f"{len(digits):02d}", icons)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from joy311.cli import bench, demo, measure, pos, token, warm, workbench
+from joy311.cli import bench, ciu, demo, measure, pos, security_module, token, warm, workbench
 from joy311.cli.failures import CommandGroup
 
 app = typer.Typer(
@@ -47,6 +47,8 @@ app.command("workbench")(workbench.workbench)
 app.command("demo")(demo.demo)
 app.command("measure")(measure.measure)
 app.add_typer(pos.app, name="pos")
+app.add_typer(security_module.app, name="security-module")
 app.add_typer(bench.app, name="bench")
+app.add_typer(ciu.app, name="ciu")
 app.add_typer(token.app, name="token")
 app.command("warm")(warm.warm)

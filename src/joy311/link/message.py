@@ -122,7 +122,7 @@ _FLAGS = Field("flags", 1, "Bit 0 ask again at once, bit 1 load switch closed, b
 _SNAPSHOT = (
     Field("text", DIGITS, "The display's eight digits; bit 7 is the point behind one.", FieldKind.CELLS),
     Field("index", INDEX_DIGITS, "The two index digits.", FieldKind.CELLS),
-    Field("icons", 3, "One bit a symbol, in the order of `joy311.panel.Icon`."),
+    Field("icons", 5, "One bit a symbol, in the order of `joy311.panel.Icon`."),
     Field("credit_wh", 5, "Credit left [Wh].", FieldKind.SIGNED),
 )
 
