@@ -8,7 +8,22 @@ from __future__ import annotations
 from pathlib import Path
 from string import Template
 
-from joy311.instant import from_iso, to_datetime
+from joy311.instant import MILLISECOND_NS, SECOND_NS, from_iso, to_datetime
+from joy311.meter.credit_warning import CREDIT_ICONS, CREDIT_LIGHT, CreditWarningParameters
+from joy311.meter.display import (
+    HOME_NS,
+    ITEM_NS,
+    NOTICE_NS,
+    RESULT_NS,
+    SEGMENT_TEST_NS,
+    STAGED_TEXT,
+    DisplayParameters,
+    ResultProfile,
+    result_text,
+)
+from joy311.meter.display_items import ITEMS, NoticeTexts, ShownItem, WrittenFigures
+from joy311.meter.short_codes import CODES_000, CODES_800, LONGEST_CODE, ShortCodeTable, ShortFunction
+from joy311.panel import SOUND_PATTERNS, UNITS, Icon
 from joy311.sts import (
     LAYOUTS,
     METER_TESTS,
@@ -203,12 +218,106 @@ $tests
 $results
 """)
 
+DISPLAY = Template("""\
+$note
+# Display, lights and sounds
+
+Eight digits, two index digits and $icons icons on $glass. What to press is told in
+[Use the keypad](../how-to/use-the-keypad.md).
+
+## What comes first
+1. The entry: the last eight digits typed, a point behind every fourth, their count in the index digits.
+2. What was asked for: the result of a token, then what follows from it; an item that a key, a short
+   code or a token asked for.
+3. A lock-out: `Loc` and the minutes and seconds until tokens are taken again, with the lock.
+4. Notices, $notice_s s each, between two rounds $home_s s of the item of rest: faults (index `FA`), why
+   the supply is off (`OF`), tamper (`tA`).
+5. The automatic scroll, $scroll_s s an item, once no key was pressed for $scroll_after_s s: $scrolled.
+6. The item of rest: the credit, in post-payment the total energy.
+
+After the supply returns every segment and icon is lit for $segment_s s. A result stays $result_s s, an
+item that was asked for $item_s s; where an item has several pages, they take turns. A key lights the display
+from behind for $backlight_s s.
+
+## Items
+The index digits show the number. *Enter* marks what the Enter key pages through, *test* the class 1 meter
+test that asks for it. The short codes stand in [Short codes](short-codes.md). Between 50 and 99 stand the
+other slots of token identifiers.
+
+| index | item | unit | looks like | Enter | test |
+| --- | --- | --- | --- | --- | --- |
+$items
+
+## Results of a token
+The index digits show the number, the eight digits the text of the profile that the configuration names.
+
+| number | result | in words | in numbers |
+| --- | --- | --- | --- |
+$results
+
+In words, a wrong format says which: `LEn 19` for nineteen digits, `LEttEr` for something that is no digit.
+An accepted credit is followed by the amount (index 04) and the new credit (index 01). A section of a key
+change shows $staged, and then `nEEd` with the numbers of the sections that are
+missing.
+
+## Credit light
+| credit | light | icons |
+| --- | --- | --- |
+$lights
+
+At the second level and below, the buzzer reminds every $reminder_min minutes. Any key silences it for
+$muted_h hours; then it returns, or at once when the credit gets worse.
+
+The pulse light flashes once a watt-hour, the communication light blinks after a token came through a port.
+
+## Sounds
+| occasion | tones |
+| --- | --- |
+$sounds
+
+## Icons
+$icon_names.
+""")
+
+SHORT_CODES = Template("""\
+$note
+# Short codes
+
+One to $longest digits and Enter. A short code shows an item of [the display](display.md) or does what any
+customer may do; it never changes the payment mode, a limit or a key. A code that the meter does not know is
+answered like a token of the wrong length. Both profiles below are in use unless the configuration says
+otherwise. Codes 902 to 949 and 302 to 349 show the slots of token identifiers between the first and the last.
+
+## Profile 800
+$codes_800
+
+## Profile 000
+$codes_000
+
+## A table of your own
+A TOML or JSON file replaces the profiles. `items` gives a code the number of an item, `functions` one of
+$functions.
+
+```toml
+name = "riverside"
+
+[items]
+1 = 1
+2 = 2
+
+[functions]
+99 = "mute alarm"
+```
+""")
+
 
 def pages() -> dict[Path, str]:
     """Return the text of every page that this program writes, by its path."""
     return {
         DOCS / "explanation" / "the-life-of-a-token.md": _life(),
         DOCS / "reference" / "tokens.md": _tokens(),
+        DOCS / "reference" / "display.md": _display(),
+        DOCS / "reference" / "short-codes.md": _short_codes(),
     }
 
 
@@ -362,6 +471,116 @@ def _layout(alike: list[Layout]) -> str:
 
 def _span(lowest: int, bits: int) -> str:
     return f"{lowest + bits - 1}-{lowest}" if bits > 1 else str(lowest)
+
+
+EXAMPLE_FIGURES = WrittenFigures(
+    credit_wh=48_270,
+    emergency_wh=5_000,
+    last_units=191,
+    total_wh=1_234_560,
+    imported_wh=(401_200, 411_300, 422_060),
+    month_wh=88_410,
+    past_month_wh=(210_300, 198_750, 205_010, 189_900, 230_120, 215_640),
+    power_w=2_315,
+    phase_power_w=(800, 715, 800),
+    voltage_mv=(229_800, 231_200, 230_400),
+    current_ma=(3_520, 3_130, 3_480),
+    power_factor_permil=(989, 988, 998),
+    frequency_mhz=49_990,
+    power_limit_w=12_000,
+    drn=ATTRIBUTES.meter_pan.drn,
+    supply_group_code=ATTRIBUTES.supply_group_code,
+    last_token_id=546_355,
+    token_ids=(0,) * 47 + (540_011, 543_000, 546_355),
+    last_result=TokenResult.ACCEPT,
+    tokens_accepted=3,
+    tokens_refused=1,
+    clock=(2026, 3, 1, 13, 55, 7),
+    switch_operations=4,
+    power_failures=2,
+    software_version="1.0.0",
+)
+
+
+def _display() -> str:
+    parameters = DisplayParameters()
+    warning = CreditWarningParameters()
+    return DISPLAY.substitute(
+        note=NOTE,
+        icons=len(Icon),
+        glass="a glass of 87 mm x 34 mm",
+        notice_s=NOTICE_NS // SECOND_NS,
+        home_s=HOME_NS // SECOND_NS,
+        scroll_s=parameters.scroll_s,
+        scroll_after_s=parameters.scroll_after_s,
+        scrolled=", ".join(ITEMS[number].title for number in parameters.scrolled_items),
+        segment_s=_seconds(SEGMENT_TEST_NS),
+        result_s=_seconds(RESULT_NS),
+        item_s=_seconds(ITEM_NS),
+        backlight_s=parameters.backlight_s,
+        items="\n".join(
+            f"| {item.number:02d} | {item.title} | {_unit(item)} | {_looks(item)} |"
+            f" {'yes' if item.paged else ''} | {'' if item.meter_test is None else item.meter_test} |"
+            for item in _told_apart()
+        ),
+        results="\n".join(
+            f"| {int(result)} | {result.standard_name} | `{result_text(result, None, 20)}` |"
+            f" `{result_text(result, None, 20, ResultProfile.NUMERIC)}` |"
+            for result in TokenResult
+        ),
+        staged=", ".join(f"`{text}`" for text in STAGED_TEXT.values()),
+        lights="\n".join(
+            f"| {state.name.lower().replace('_', ' ')} | {light.value} |"
+            f" {', '.join(sorted(icon.value for icon in CREDIT_ICONS[state])) or '-'} |"
+            for state, light in CREDIT_LIGHT.items()
+        ),
+        reminder_min=warning.reminder_s // 60,
+        muted_h=warning.muted_s // 3600,
+        sounds="\n".join(
+            f"| {sound.value} | {', '.join(f'{tone.frequency_hz} Hz {tone.on_ms} ms' for tone in tones)} |"
+            for sound, tones in SOUND_PATTERNS.items()
+        ),
+        icon_names=", ".join(icon.value for icon in Icon),
+    )
+
+
+def _seconds(span_ns: int) -> str:
+    return decimal(span_ns // (100 * MILLISECOND_NS), 1).removesuffix(".0")
+
+
+def _told_apart() -> list[ShownItem]:
+    """Return the items without the slots of token identifiers after the first and the last."""
+    slots = [item for item in ITEMS.values() if item.title.startswith("identifier in slot")]
+    return [item for item in ITEMS.values() if item not in slots[1:-1]]
+
+
+def _unit(item: ShownItem) -> str:
+    return "".join(icon.value for icon in item.icons & UNITS) or "-"
+
+
+def _looks(item: ShownItem) -> str:
+    return ", ".join(f"`{page}`" for page in item.pages(EXAMPLE_FIGURES, NoticeTexts()))
+
+
+def _short_codes() -> str:
+    return SHORT_CODES.substitute(
+        note=NOTE,
+        longest=LONGEST_CODE,
+        codes_800=_codes(CODES_800),
+        codes_000=_codes(CODES_000),
+        functions=", ".join(f'`"{function}"`' for function in ShortFunction),
+    )
+
+
+def _codes(table: ShortCodeTable) -> str:
+    told = {item.number for item in _told_apart()}
+    rows = []
+    for code, meaning in sorted(table.meanings.items()):
+        if isinstance(meaning, ShortFunction):
+            rows.append(f"| {code} | does | {meaning.value} |")
+        elif meaning in told:
+            rows.append(f"| {code} | item {meaning:02d} | {ITEMS[meaning].title} |")
+    return "\n".join(["| code | | |", "| --- | --- | --- |", *rows])
 
 
 if __name__ == "__main__":

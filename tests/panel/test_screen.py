@@ -66,7 +66,7 @@ def test_what_fits_makes_a_screen_and_nothing_else_does(text: str) -> None:
     if fits(text):
         assert len(Screen(text).cells()) == 8
     else:
-        with pytest.raises(ValueError, match="segments|digits"):
+        with pytest.raises(ValueError, match=r"segments|digits"):
             Screen(text)
 
 
