@@ -39,6 +39,8 @@ from joy311.meter.display_items import (
     number_pages,
     shown_text,
 )
+from joy311.meter.faults import Fault
+from joy311.meter.load_switch import REASON_TEXTS
 from joy311.panel import ALL_SEGMENTS, UNITS, Icon, Screen, fits
 from joy311.sts import METER_TESTS, FormatReason, TokenResult
 
@@ -228,6 +230,13 @@ def test_no_result_can_be_taken_for_a_fault() -> None:
     faults = {fault_text(code) for code in range(100)}
     for profile in ResultProfile:
         assert faults.isdisjoint(result_text(result, None, 20, profile) for result in TokenResult)
+
+
+def test_every_reason_to_be_open_and_every_fault_has_a_text_that_the_glass_can_show() -> None:
+    notices = NoticeTexts({int(reason): told.text for reason, told in REASON_TEXTS.items()})
+    every = sum(notices.open_reasons)
+    assert notices.open_reason_texts(every) == tuple(told.text for told in REASON_TEXTS.values())
+    assert [fault_text(fault) for fault in Fault] == [fault.text for fault in Fault]
 
 
 def test_the_power_up_lights_everything_for_two_and_a_half_seconds() -> None:
