@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joy311.errors import InvalidInput
+from joy311.instant import from_iso
+from joy311.vending.account import NEW_ACCOUNT
+from joy311.vending.checks import CHECKS
+from joy311.vending.quote import explain, quote_by_money
 from joy311.vending.tariff import parse_tariff, tariff_from_document, tariff_to_document
 from joy311.vending.tariff.document import LONGEST_DOCUMENT
 from tests.vending.test_quote import tariffs
+
+ROOT = Path(__file__).parent.parent.parent
 
 DOCUMENT: dict[str, Any] = {
     "format": "joy311 tariff 1",
@@ -233,3 +241,19 @@ def test_any_value_anywhere_gives_a_tariff_or_a_fault(data: st.DataObject, value
     inner[key] = value
     with suppress(InvalidInput):
         tariff_from_document(document)
+
+
+def test_the_how_to_sells_what_it_prints() -> None:
+    page = (ROOT / "docs" / "how-to" / "write-a-tariff.md").read_text(encoding="utf-8")
+    document, _, printed = re.findall(r"```\w+\n(.*?)```", page, re.DOTALL)
+    quote = quote_by_money(
+        parse_tariff(document), NEW_ACCOUNT, tender_minor=20_000, now=from_iso("2026-03-10T10:00:00Z")
+    )
+    assert "\n".join(explain(quote)) == printed.strip()
+
+
+def test_the_reference_names_every_field_and_every_check_in_order() -> None:
+    page = (ROOT / "docs" / "reference" / "tariffs.md").read_text(encoding="utf-8")
+    assert [name for name in DOCUMENT if f"`{name}`" not in page] == []
+    table = page.split("## Reasons against a sale")[1].split("The quote itself")[0]
+    assert re.findall(r"`([A-Z]\w+)`", table) == [check.code for check in CHECKS]

@@ -141,12 +141,13 @@ class Account:
             )
         if len(self.debts) > MOST_DEBTS:
             raise InvalidInput(f"{len(self.debts)} debts are above {MOST_DEBTS}", field="debts")
-        if len({debt.debt_id for debt in self.debts}) != len(self.debts):
+        if self.debts and len({debt.debt_id for debt in self.debts}) != len(self.debts):
             raise InvalidInput("two debts have one identifier", field="debts")
-        if len({state.code for state in self.charges}) != len(self.charges):
-            raise InvalidInput("two monthly charges have one code", field="charges")
-        if any(state.owed_minor < 0 for state in self.charges):
-            raise InvalidInput("a monthly charge owes less than nothing", field="charges")
+        if self.charges:
+            if len({state.code for state in self.charges}) != len(self.charges):
+                raise InvalidInput("two monthly charges have one code", field="charges")
+            if min(state.owed_minor for state in self.charges) < 0:
+                raise InvalidInput("a monthly charge owes less than nothing", field="charges")
 
 
 NEW_ACCOUNT = Account()

@@ -333,7 +333,7 @@ def quote_exactly(tariff: Tariff, account: Account, *, tender_minor: int, now: i
     plan = _plan(tariff)
     # Division that rounds nothing makes every amount below an exact fraction.
     exact = replace(plan, round=cast(Rounder, Fraction))
-    terms = replace(_terms(plan, account, tender_minor, now), plan=exact)
+    terms = replace(_terms(plan, account, tender_minor, now), plan=exact, found={})
     money_minor = tender_minor + account.carried_minor - terms.debt_minor
     ends = (0, terms.cost(0)), (plan.most_units + 1, terms.cost(plan.most_units + 1))
     if not ends[0][1] <= money_minor < ends[1][1]:
@@ -499,7 +499,10 @@ class _Plan:
     inside: tuple[_Inside, ...]
     tax_labels: tuple[str, ...]
     tax_rates: tuple[str, ...]
+    holds_tax: str
     most_units: int
+    slope: tuple[int, int]
+    """What a unit of the last block costs with all that comes on top."""
 
 
 class _Priced(NamedTuple):
@@ -511,9 +514,9 @@ class _Priced(NamedTuple):
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Terms:
-    """All of a sale that does not depend on its energy."""
+    """All of a sale that does not depend on its energy, and what energies were found to cost."""
 
     plan: _Plan
     steps: tuple[_Step, ...]
@@ -526,6 +529,7 @@ class _Terms:
     debts_after: tuple[Debt, ...]
     charges_after: tuple[ChargeState, ...]
     paid_minor: int
+    found: dict[int, _Priced]
 
     def cost(self, units: int) -> int:
         """Return what `units` cost, without old debts [minor units]; more units never cost less."""
@@ -533,6 +537,12 @@ class _Terms:
 
     def price(self, units: int) -> _Priced:
         """Return what `units` cost, in all its parts [minor units]."""
+        priced = self.found.get(units)
+        if priced is None:
+            priced = self.found[units] = self._price(units)
+        return priced
+
+    def _price(self, units: int) -> _Priced:
         rounded = self.plan.round
         slots = self.constants.copy()
         parts = []
@@ -627,6 +637,7 @@ def _terms(plan: _Plan, account: Account, tender_minor: int, now: int) -> _Terms
         debts_after,
         charges_after,
         tender_minor,
+        {},
     )
 
 
@@ -664,6 +675,15 @@ def _most_units(terms: _Terms, money_minor: int) -> tuple[int, int]:
     """Return the most units that `money_minor` pays for, and what they cost; 0 where not even one."""
     plan = terms.plan
     currency = plan.tariff.currency
+    if len(terms.steps) == 1:
+        # One price: a division finds the energy, and two looks make sure that no rounding moved it.
+        numerator, denominator = plan.slope
+        due_minor = terms.cost(0) if any(terms.constants) else 0
+        units = (money_minor - due_minor) * denominator // numerator
+        if 0 < units <= plan.most_units:
+            cost_minor = terms.cost(units)
+            if cost_minor <= money_minor < terms.cost(units + 1):
+                return units, cost_minor
     least_minor, most_minor = terms.cost(0), terms.cost(plan.most_units + 1)
     if least_minor > money_minor:
         raise Refused(
@@ -818,7 +838,7 @@ def _lines(terms: _Terms, priced: _Priced, units: int) -> list[QuoteLine]:
         line = QuoteLine(kind, charge.code, charge.label, amount_minor, line_units, base_minor, rate)
         (levies if kind is LineKind.LEVY else lines).append(line)
     start = terms.position
-    holds_tax = " incl." if 0 in inner or tariff.energy_tax_basis is TaxBasis.INCLUSIVE else ""
+    holds_tax = plan.holds_tax
     for index, (part_minor, step) in enumerate(zip(priced.parts, terms.steps, strict=False)):
         end = terms.position + units
         block_units = (end if step.until is None or step.until > end else step.until) - start
@@ -845,6 +865,7 @@ def _plan(tariff: Tariff) -> _Plan:
     plan = tariff.plan
     if not isinstance(plan, _Plan):
         plan = _make_plan(tariff)
+        # The tariff stays what it is: two threads that do this at once make two equal plans.
         object.__setattr__(tariff, "plan", plan)
     return plan
 
@@ -912,8 +933,24 @@ def _make_plan(tariff: Tariff) -> _Plan:
         tuple(inside),
         tuple(f"{tax.label} {_plain(tax.percent)} %" for tax in tariff.taxes),
         tuple(f"{_plain(tax.percent)} %" for tax in tariff.taxes),
+        "" if tariff.energy_tax_basis is TaxBasis.EXCLUSIVE else " incl.",
         LARGEST_UNITS_PER_SALE[tariff.large_sale],
+        _slope(tariff, steps[-1], shares, rates),
     )
+
+
+def _slope(tariff: Tariff, step: _Step, shares: list[_Share], rates: list[_Rate]) -> tuple[int, int]:
+    """Return the exact cost of one more unit at the price of `step`, as a ratio."""
+    slots = [Fraction(0)] * (len(tariff.charges) + 1)
+    slots[0] = Fraction(step.numerator, step.denominator)
+    for slot, numerator, denominator, bases in shares:
+        base = sum((slots[other] for other in bases), Fraction(0)) if bases else Fraction(1)
+        slots[slot] = base * Fraction(numerator, denominator)
+    taxes = (
+        sum((slots[slot] for slot in rate.slots), Fraction(0)) * Fraction(rate.numerator, rate.denominator)
+        for rate in rates
+    )
+    return (sum(slots) + sum(taxes, Fraction(0))).as_integer_ratio()
 
 
 def _rounded_fraction(rounded: Rounder, amount: Fraction) -> int:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
 from joy311.errors import InvalidInput
-from joy311.instant import DAY_NS, MINUTE_NS, from_datetime, to_datetime
+from joy311.instant import DAY_NS, MINUTE_NS
 from joy311.vending.money import LARGEST_AMOUNT_MINOR, Currency, Rounding
 from joy311.vending.registration import checked_name
 
@@ -39,6 +39,7 @@ ENERGY_CODE = "energy"
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _LARGEST_UTC_OFFSET_MIN = 14 * 60
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 class TaxBasis(StrEnum):
@@ -445,15 +446,14 @@ class Tariff:
 
 def month_of(now: int, utc_offset_minutes: int) -> int:
     """Return the calendar month of an instant in the utility's time, as ``12 * year + month - 1``."""
-    moment = to_datetime(now + utc_offset_minutes * MINUTE_NS)
-    return moment.year * 12 + moment.month - 1
+    day = date.fromordinal(_EPOCH_DAY + (now + utc_offset_minutes * MINUTE_NS) // DAY_NS)
+    return day.year * 12 + day.month - 1
 
 
 def month_start(month: int, utc_offset_minutes: int) -> int:
     """Return when calendar `month`, as of `month_of`, begins in the utility's time [ns since 1970 UTC]."""
     year, index = divmod(month, 12)
-    first = datetime(year, index + 1, 1, tzinfo=UTC) - timedelta(minutes=utc_offset_minutes)
-    return from_datetime(first)
+    return (date(year, index + 1, 1).toordinal() - _EPOCH_DAY) * DAY_NS - utc_offset_minutes * MINUTE_NS
 
 
 def _require_code(where: str, code: str, known: set[str]) -> None:
