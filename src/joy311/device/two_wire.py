@@ -108,7 +108,9 @@ class Cable:
 
     @property
     def bit_error_rate(self) -> float:
-        """Bit errors from the cable alone: a decade more for each quarter volt below `FULL_SUPPLY_V`."""
+        """Bit errors of a sound pair: a decade more for each quarter volt below `FULL_SUPPLY_V`."""
+        if self.fault in {CableFault.OPEN, CableFault.SHORT}:
+            return BACKGROUND_BIT_ERROR_RATE
         missing_v = max(0.0, FULL_SUPPLY_V - self.supply_v)
         return float(min(0.5, BACKGROUND_BIT_ERROR_RATE * 10.0 ** min(4.0 * missing_v, 7.0)))
 
@@ -193,7 +195,10 @@ class TwoWire:
         return _receive(bits.astype(np.uint8).tobytes())
 
     def _rates(self, transmission: Transmission, count: int) -> float | NDArray[np.float64]:
-        base = self.cable.bit_error_rate if self.bit_error_rate is None else self.bit_error_rate
+        base = self.bit_error_rate
+        if base is None:
+            met = [cable for _, _, cable in self._met(transmission)]
+            base = max(cable.bit_error_rate for cable in met)
         spans = [
             (start, end, BURST_BIT_ERROR_RATE)
             for start, end in self._bursts
@@ -211,9 +216,8 @@ class TwoWire:
     def _stuck(self, transmission: Transmission, count: int) -> NDArray[np.int8] | None:
         """Return the level at which a fault holds each bit, -1 where none does; None without a fault."""
         stuck: NDArray[np.int8] | None = None
-        ends = [at for at, _ in self._cables[1:]] + [transmission.end_ns + 1]
-        for (start, cable), end in zip(self._cables, ends, strict=True):
-            if end <= transmission.start_ns or start >= transmission.end_ns or _is_sound(cable):
+        for start, end, cable in self._met(transmission):
+            if cable.supply_v >= LEAST_SUPPLY_V:
                 continue
             if stuck is None:
                 stuck = np.full(count, -1, dtype=np.int8)
@@ -222,9 +226,14 @@ class TwoWire:
             stuck[first : last + 1] = 1 if cable.fault is CableFault.OPEN else 0
         return stuck
 
-
-def _is_sound(cable: Cable) -> bool:
-    return cable.supply_v >= LEAST_SUPPLY_V
+    def _met(self, transmission: Transmission) -> list[tuple[int, int, Cable]]:
+        """Return the cables that a transmission met, from when to when."""
+        ends = [at for at, _ in self._cables[1:]] + [transmission.end_ns + 1]
+        return [
+            (start, end, cable)
+            for (start, cable), end in zip(self._cables, ends, strict=True)
+            if end > transmission.start_ns and start <= transmission.end_ns
+        ]
 
 
 def _place(transmission: Transmission, at_ns: int, count: int) -> int:
