@@ -29,13 +29,11 @@ from joy311.vending.quote import (
     quote_by_money,
     quote_exactly,
 )
-from joy311.vending.sale import quote_flat
 from joy311.vending.split import LARGEST_UNITS_PER_SALE, LARGEST_UNITS_PER_TOKEN
 from joy311.vending.tariff import (
     Block,
     CalendarMonth,
     ChargeKind,
-    FlatTariff,
     FreeUnits,
     LargeSale,
     Lifeline,
@@ -295,51 +293,6 @@ def test_one_payment_buys_what_two_in_the_same_window_buy(
     one = quote_by_money(tariff, account, tender_minor=first + second, now=NOW)
     assert abs(earlier.units + later.units - one.units) <= 1
     assert later.account_after.window_units == used + earlier.units + later.units
-
-
-@given(
-    st.integers(1, 10**9),
-    st.integers(0, 10_000),
-    st.sampled_from(TaxBasis),
-    st.sampled_from(Rounding),
-    st.integers(1, 10**9),
-    st.integers(0, 10**5),
-)
-def test_the_flat_tariff_says_what_the_flat_quote_says(
-    price: int, rate: int, basis: TaxBasis, rounding: Rounding, tender_minor: int, carried_minor: int
-) -> None:
-    flat = FlatTariff(
-        name="Domestic",
-        currency=PLAIN.currency,
-        price_per_kwh=Decimal(price).scaleb(-5),
-        tax_name="VAT",
-        tax_rate_percent=Decimal(rate).scaleb(-2),
-        tax_basis=basis,
-        rounding=rounding,
-        minimum_tender_minor=1,
-        maximum_tender_minor=10**12,
-    )
-    general = replace(
-        PLAIN,
-        blocks=(Block(None, flat.price_per_kwh),),
-        energy_tax_basis=basis,
-        taxes=(Tax("vat", "VAT", flat.tax_rate_percent, ("energy",)),),
-        rounding=rounding,
-    )
-    new = attempt(
-        quote_by_money, general, Account(carried_minor=carried_minor), tender_minor=tender_minor, now=NOW
-    )
-    try:
-        old = quote_flat(flat, tender_minor=tender_minor, carried_in_minor=carried_minor)
-    except Refused as refusal:
-        # What was too much for one token may be split now.
-        assert new == "EnergyTooLow" or refusal.code == "EnergyTooHigh"  # noqa: PT017
-        return
-    assert isinstance(new, Quote)
-    assert (new.units, new.tax_minor, new.carry_minor) == (old.units, old.tax_minor, old.carry_minor)
-    assert [(line.label, line.amount_minor) for line in new.lines if line.kind is not LineKind.TAX] == list(
-        old.lines
-    )
 
 
 def test_a_sale_of_one_unit_more_than_a_token_carries_is_two_tokens() -> None:

@@ -1,4 +1,4 @@
-"""From a payment to energy, tax and what is carried forward: the arithmetic of a sale.
+"""The sale of a flat tariff, with its one tax and its one token; `joy311.vending.quote` does the arithmetic.
 
 A quote is the sale: both are `quote_flat` on the same payment and the same carried money. Always, to the
 minor unit, ``tender = sum of the lines + tax + carry``; money carried in from the last purchase is a line
@@ -7,17 +7,15 @@ below zero.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from joy311.errors import InvalidInput, Refused
+from joy311.vending.account import Account
 from joy311.vending.money import Currency
+from joy311.vending.quote import CARRIED_IN_LABEL, CARRY_LABEL, LineKind, quote_by_money
 from joy311.vending.split import LARGEST_UNITS_PER_TOKEN, WH_PER_UNIT, format_kwh
-from joy311.vending.tariff import FlatTariff, TaxBasis
-
-CARRIED_IN_LABEL = "From last purchase"
-CARRY_LABEL = "To next purchase"
+from joy311.vending.tariff import FlatTariff
 
 __all__ = [
     "CARRIED_IN_LABEL",
@@ -114,55 +112,27 @@ def quote_flat(tariff: FlatTariff, *, tender_minor: int, carried_in_minor: int) 
         raise InvalidInput(f"a payment of {tender_minor!r} minor units is not above zero", field="amount")
     if carried_in_minor < 0:
         raise InvalidInput(f"{carried_in_minor} carried minor units are below zero", field="carried_in_minor")
+    sale = quote_by_money(
+        tariff.schedule, Account(carried_minor=carried_in_minor), tender_minor=tender_minor, now=0
+    )
     currency = tariff.currency
-    if tender_minor < tariff.minimum_tender_minor:
-        raise Refused(
-            "AmountTooLow",
-            f"{currency.format(tender_minor)} {currency.code} is below the least payment of "
-            f"{currency.format(tariff.minimum_tender_minor)}",
-        )
-    if tender_minor > tariff.maximum_tender_minor:
-        raise Refused(
-            "AmountTooHigh",
-            f"{currency.format(tender_minor)} {currency.code} is above the greatest payment of "
-            f"{currency.format(tariff.maximum_tender_minor)}",
-        )
-
-    money_minor = tender_minor + carried_in_minor
-    units = _most_units(tariff, money_minor)
-    if units < 1:
-        raise Refused(
-            "EnergyTooLow",
-            f"{currency.format(money_minor)} {currency.code} buys less than 0.1 kWh, which costs "
-            f"{currency.format(tariff.charge(1).gross_minor)}",
-        )
-    if units > LARGEST_UNITS_PER_TOKEN:
+    if len(sale.tokens) > 1:
         raise Refused(
             "EnergyTooHigh",
-            f"{currency.format(money_minor)} {currency.code} buys more than the "
+            f"{currency.format(tender_minor + carried_in_minor)} {currency.code} buys more than the "
             f"{format_kwh(LARGEST_UNITS_PER_TOKEN)} kWh that one token carries, which cost "
             f"{currency.format(tariff.charge(LARGEST_UNITS_PER_TOKEN).gross_minor)}",
         )
-
-    charge = tariff.charge(units)
-    taxed = " incl." if tariff.tax_basis is TaxBasis.INCLUSIVE else ""
-    lines = [Line(f"{format_kwh(units)} kWh @ {tariff.price_per_kwh:f}{taxed}", charge.net_minor)]
-    if carried_in_minor:
-        lines.append(Line(CARRIED_IN_LABEL, -carried_in_minor))
     return Quote(
         tariff_name=tariff.name,
         currency=currency,
         tender_minor=tender_minor,
         carried_in_minor=carried_in_minor,
-        units=units,
-        lines=tuple(lines),
+        units=sale.units,
+        lines=tuple(
+            [Line(line.label, line.amount_minor) for line in sale.lines if line.kind is not LineKind.TAX]
+        ),
         tax_label=tariff.tax_label,
-        tax_minor=charge.tax_minor,
-        carry_minor=money_minor - charge.gross_minor,
+        tax_minor=sale.tax_minor,
+        carry_minor=sale.carry_minor,
     )
-
-
-def _most_units(tariff: FlatTariff, money_minor: int) -> int:
-    """Return the most units [0.1 kWh] that `money_minor` pays for, or one more than a token carries."""
-    candidates = range(LARGEST_UNITS_PER_TOKEN + 2)
-    return bisect_right(candidates, money_minor, key=lambda units: tariff.charge(units).gross_minor) - 1

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
 from joy311.errors import InvalidInput
 from joy311.vending.money import LARGEST_AMOUNT_MINOR, Currency, Rounding, round_to_minor
 from joy311.vending.registration import checked_name
-from joy311.vending.tariff.schedule import UNITS_PER_KWH, TaxBasis
+from joy311.vending.tariff.schedule import (
+    ENERGY_CODE,
+    UNITS_PER_KWH,
+    Block,
+    CalendarMonth,
+    LargeSale,
+    Remainder,
+    Tariff,
+    Tax,
+    TaxBasis,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +79,19 @@ class FlatTariff:
     rounding: Rounding
     minimum_tender_minor: int
     maximum_tender_minor: int
+    schedule: Tariff = field(init=False, repr=False, compare=False)
+    """The same as a whole tariff, in force at any time: what it is sold by."""
 
     def __post_init__(self) -> None:
         """Refuse a tariff that cannot be sold by."""
         checked_name(self.name, field="name")
         checked_name(self.tax_name, field="tax_name")
-        for field, number in (
+        for name, number in (
             ("price_per_kwh", self.price_per_kwh),
             ("tax_rate_percent", self.tax_rate_percent),
         ):
             if not isinstance(number, Decimal) or not number.is_finite():
-                raise InvalidInput(f"{field} {number!r} is not an exact decimal number", field=field)
+                raise InvalidInput(f"{name} {number!r} is not an exact decimal number", field=name)
         if not 0 < self.price_per_kwh <= LARGEST_AMOUNT_MINOR:
             raise InvalidInput(
                 f"price_per_kwh {self.price_per_kwh} is not above 0 and at most {LARGEST_AMOUNT_MINOR}",
@@ -95,6 +107,29 @@ class FlatTariff:
                 f"above 0, in order and at most {LARGEST_AMOUNT_MINOR} minor units",
                 field="minimum_tender_minor",
             )
+        schedule = Tariff(
+            name=self.name,
+            version=1,
+            currency=self.currency,
+            effective_from=0,
+            effective_until=None,
+            utc_offset_minutes=0,
+            window=CalendarMonth(),
+            lifeline=None,
+            blocks=(Block(None, self.price_per_kwh),),
+            energy_tax_basis=self.tax_basis,
+            charges=(),
+            taxes=(Tax("tax", self.tax_name, self.tax_rate_percent, (ENERGY_CODE,)),),
+            free_units=None,
+            largest_arrears_percent=Decimal(0),
+            rounding=self.rounding,
+            remainder=Remainder.CARRY,
+            smallest_coin_minor=1,
+            large_sale=LargeSale.SPLIT,
+            minimum_tender_minor=self.minimum_tender_minor,
+            maximum_tender_minor=self.maximum_tender_minor,
+        )
+        object.__setattr__(self, "schedule", schedule)
 
     @property
     def tax_label(self) -> str:
