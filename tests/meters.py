@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from joy311.device import PhaseLoad, RamMemory, TwoSlotMemory, VirtualMeter
+from joy311.device import MeterMemory, PhaseLoad, RamMemory, VirtualMeter
 from joy311.instant import from_iso
 from joy311.meter import FactoryData
 from joy311.panel import Key
@@ -54,7 +54,7 @@ def credit_token(units: int, minute: int = 0, key: DecoderKey = KEY, service: in
     return encode(TransferCredit(service, 5, token_id, units), key).digits
 
 
-def new_meter(memory: TwoSlotMemory | None = None, **factory_data: object) -> VirtualMeter:
+def new_meter(memory: MeterMemory | None = None, **factory_data: object) -> VirtualMeter:
     return VirtualMeter.commission(memory or RamMemory(), factory(**factory_data), START)  # type: ignore[arg-type]
 
 

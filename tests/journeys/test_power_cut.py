@@ -9,7 +9,8 @@ from random import Random
 
 import pytest
 
-from joy311.device import RamStorage, TwoSlotMemory, VirtualMeter
+from joy311.device import MeterMemory, RamPages, VirtualMeter
+from joy311.device.memory import MEMORY_PAGES
 from joy311.instant import MINUTE_NS, from_iso
 from joy311.meter import CHECKPOINT_QUANTUM_WH, FactoryData
 from joy311.sts import TokenResult
@@ -24,7 +25,7 @@ NOW = from_iso("2026-03-01T08:00:00Z")
 REQUEST = SaleRequest("request-1", HOUSEHOLD_DRN, 10_000)
 
 
-def lives_of_the_meter(memory: TwoSlotMemory, told: list[str]) -> None:
+def lives_of_the_meter(memory: MeterMemory, told: list[str]) -> None:
     """Two tokens typed and an hour burnt, saying what was promised when it was."""
     meter = VirtualMeter.power_up(memory, START)
     for number in (0, 1):
@@ -37,21 +38,22 @@ def lives_of_the_meter(memory: TwoSlotMemory, told: list[str]) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_meter_keeps_every_promise_through_a_cut_at_every_write(seed: int) -> None:
-    whole = RamStorage()
-    VirtualMeter.commission(TwoSlotMemory(whole), factory(), START)
-    fresh = whole.read(0, 8192)
+    whole = RamPages()
+    VirtualMeter.commission(MeterMemory(whole), factory(), START)
+    fresh = [(page, whole.read(page)) for page in range(MEMORY_PAGES) if whole.cycles(page)]
     uncut = CuttableStorage(whole, Random(0))
-    lives_of_the_meter(TwoSlotMemory(uncut), [])
+    lives_of_the_meter(MeterMemory(uncut), [])
     assert uncut.calls > 12
     for survived in range(uncut.calls):
-        durable = RamStorage()
-        durable.write(0, fresh)
+        durable = RamPages()
+        for page, content in fresh:
+            durable.write(page, content)
         told: list[str] = []
         with pytest.raises(PowerCut):
             lives_of_the_meter(
-                TwoSlotMemory(CuttableStorage(durable, Random(f"{seed}/{survived}"), survived)), told
+                MeterMemory(CuttableStorage(durable, Random(f"{seed}/{survived}"), survived)), told
             )
-        meter = VirtualMeter.power_up(TwoSlotMemory(durable), START + 60 * MINUTE_NS)
+        meter = VirtualMeter.power_up(MeterMemory(durable), START + 60 * MINUTE_NS)
         drawn = [int(line.split()[1]) for line in told if line.startswith("drawn")]
         assert meter.readout().drawn_wh > max(drawn, default=0) - CHECKPOINT_QUANTUM_WH
         for number in (0, 1):
@@ -162,7 +164,7 @@ def sell_again(directory: Path) -> Receipt:
         earlier = demonstration.shop.receipt("request-0")
         assert earlier.token != receipt.token
         data = FactoryData(demonstration.attributes, demonstration.decoder_key())
-        meter = VirtualMeter.commission(TwoSlotMemory(RamStorage()), data, NOW)
+        meter = VirtualMeter.commission(MeterMemory(RamPages()), data, NOW)
         for one in (receipt, earlier):
             assert meter.enter_token(one.token.digits)[0] is TokenResult.ACCEPT
             assert meter.enter_token(one.token.digits)[0] is TokenResult.USED_ERROR

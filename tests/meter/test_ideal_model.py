@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from joy311.device import PhaseLoad, RamStorage, TwoSlotMemory, VirtualMeter
+from joy311.device import MeterMemory, PhaseLoad, RamPages, VirtualMeter
 from joy311.instant import SECOND_NS
 from joy311.meter import CHECKPOINT_QUANTUM_WH
 from joy311.panel import Icon, Key
@@ -52,8 +52,8 @@ class IdealPrepayment:
 class MeterAndIdeal(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.storage = RamStorage()
-        self.meter = VirtualMeter.commission(TwoSlotMemory(self.storage), factory(), START)
+        self.storage = RamPages()
+        self.meter = VirtualMeter.commission(MeterMemory(self.storage), factory(), START)
         self.ideal = IdealPrepayment()
 
     @rule(minute=st.integers(0, 70), units=st.integers(0, 60))
@@ -102,19 +102,19 @@ class MeterAndIdeal(RuleBasedStateMachine):
         self._restart(self.meter.credit_wh, self.meter.credit_wh + CHECKPOINT_QUANTUM_WH - 1)
 
     @precondition(lambda self: not self.meter.supply_on)
-    @rule(minute=st.integers(0, 70), units=st.integers(1, 60), cut=st.integers(0, 3), seed=st.integers(0, 9))
+    @rule(minute=st.integers(0, 70), units=st.integers(1, 60), cut=st.integers(0, 12), seed=st.integers(0, 9))
     def lose_power_while_a_token_is_committed(self, minute: int, units: int, cut: int, seed: int) -> None:
         """Nothing of a token or all of it; whatever it was, typing it again makes it so exactly once."""
         now = self.meter.now
         try:
-            memory = TwoSlotMemory(CuttableStorage(self.storage, Random(seed), cut))
+            memory = MeterMemory(CuttableStorage(self.storage, Random(seed), cut))
             meter = VirtualMeter.power_up(memory, now, relay=self.meter.relay)
             meter.enter_token(credit_token(units, minute))
         except PowerCut:
             pass
         before = self.ideal.accepted_wh
         result = self.ideal.enter(minute, units)
-        self.meter = VirtualMeter.power_up(TwoSlotMemory(self.storage), now, relay=self.meter.relay)
+        self.meter = VirtualMeter.power_up(MeterMemory(self.storage), now, relay=self.meter.relay)
         self._synchronise_remainder()
         if self.meter.readout().accepted_wh == before:
             assert self.meter.enter_token(credit_token(units, minute))[0] is result
@@ -122,7 +122,7 @@ class MeterAndIdeal(RuleBasedStateMachine):
             assert self.meter.enter_token(credit_token(units, minute))[0] is TokenResult.USED_ERROR
 
     def _restart(self, least_wh: int, most_wh: int) -> None:
-        memory = TwoSlotMemory(self.storage)
+        memory = MeterMemory(self.storage)
         self.meter = VirtualMeter.power_up(memory, self.meter.now, relay=self.meter.relay)
         assert least_wh <= self.meter.credit_wh <= most_wh
         self._synchronise_remainder()
@@ -160,7 +160,7 @@ def test_the_meter_and_the_ideal_agree_over_two_hundred_thousand_steps() -> None
 @pytest.mark.parametrize("seed", range(3))
 def test_a_seeded_life_keeps_every_remainder(seed: int) -> None:
     chance = Random(seed)
-    meter = VirtualMeter.commission(TwoSlotMemory(RamStorage()), factory(), START)
+    meter = VirtualMeter.commission(MeterMemory(RamPages()), factory(), START)
     load_uw_ns = quanta = 0
     for minute in range(1500):
         if meter.credit_wh < 3000:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from joy311.device import FileMemory, LatchingRelay, TwoSlotMemory, VirtualMeter
+from joy311.device import FileMemory, LatchingRelay, MeterMemory, VirtualMeter
 from joy311.errors import StorageError
 from joy311.meter import FactoryData, MeterRecord
 from joy311.sts import DecoderKey
@@ -39,7 +39,7 @@ class Bench:
     rig: Rig
     counter: Counter
     _demonstration: DemonstrationShop
-    _memory: TwoSlotMemory
+    _memory: MeterMemory
     _closed: bool = False
 
     @classmethod
@@ -96,7 +96,7 @@ class Bench:
 
 
 def _meter(
-    memory: TwoSlotMemory, demonstration: DemonstrationShop, now_ns: int, relay: LatchingRelay, path: Path
+    memory: MeterMemory, demonstration: DemonstrationShop, now_ns: int, relay: LatchingRelay, path: Path
 ) -> VirtualMeter:
     """Return the household's meter: a new one from the factory, or the one that `memory` remembers."""
     factory = FactoryData(demonstration.attributes, demonstration.decoder_key(), LOW_CREDIT_WH)
