@@ -44,8 +44,8 @@ class SecurityModuleClient:
     path : Path
         The module's socket.
     known_counter : int
-        The highest counter on the caller's books, 0 for none: told to the module on every new connection, so
-        that it does not count from a backup.
+        The highest counter on the caller's books, 0 for none: told to the module on every new connection that
+        is for tokens, so that it does not count from a backup.
     timeout_s : float
         How long an answer may take [s].
     """
@@ -81,7 +81,7 @@ class SecurityModuleClient:
 
     def check(self, request: TokenRequest) -> None:
         """Raise what `issue` would raise for `request`; issue and change nothing."""
-        self._call(wire.Check(wire.request_to_wire(request)), wire.Done)
+        self._call(wire.Check(wire.request_to_wire(request)), wire.Done, greet=True)
 
     def issue(self, request_id: str, request: TokenRequest) -> IssuedTokens:
         """Return the tokens for `request_id`, the same tokens and counter however often it is asked for.
@@ -114,7 +114,7 @@ class SecurityModuleClient:
             )
         call = wire.Issue([(request_id, wire.request_to_wire(request)) for request_id, request in requests])
         results: list[IssuedTokens | Joy311Error] = []
-        for result in self._call(call, wire.Issued).results:
+        for result in self._call(call, wire.Issued, greet=True).results:
             if isinstance(result, wire.Failed):
                 results.append(wire.failure_from_wire(result))
                 continue
@@ -168,7 +168,7 @@ class SecurityModuleClient:
 
     def status(self) -> ModuleStatus:
         """Return how the module is; it answers this even where it is behind."""
-        status = self._call(wire.ReadStatus(), wire.Status, greet=False)
+        status = self._call(wire.ReadStatus(), wire.Status)
         return ModuleStatus(status.counter, status.keys, status.behind, status.sealed)
 
     def close(self) -> None:
@@ -179,7 +179,7 @@ class SecurityModuleClient:
         for connection in idle:
             connection.close()
 
-    def _call(self, call: wire.Call, expected: type[_Answer], *, greet: bool = True) -> _Answer:
+    def _call(self, call: wire.Call, expected: type[_Answer], *, greet: bool = False) -> _Answer:
         request = wire.frame(call)
         answer = self._exchanged(request, greet=greet)
         match answer:

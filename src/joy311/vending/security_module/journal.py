@@ -24,7 +24,7 @@ import msgspec
 from joy311.errors import StorageError
 from joy311.files.whole_file import sync_directory
 from joy311.sts import Token20
-from joy311.vending.security_module.journal_index import JournalIndex, JournalState
+from joy311.vending.security_module.journal_index import JournalIndex, JournalState, forget_index
 from joy311.vending.security_module.key_limits import Usage
 
 FORMAT = 2
@@ -247,14 +247,18 @@ class Journal:
         self._broken = False
         self._start_from(None)
         with self.exclusive(catch_up=False):
-            known = self._open_index()
+            stale = self._open_index()
+            if stale is not None:
+                self._index_path = None
             self._catch_up()
             if self._counter < 0:
                 self._append([{"counter": 0, "format": FORMAT}])
-            if known is not None:
-                # The index remembers more than the journal holds: the journal was put back from a backup.
-                self.fall_behind(max(known.counter, self._counter, known.behind or 0))
-                self._forget_index()
+            if stale is not None and index_path is not None:
+                # The index remembers what the journal does not hold: the journal came back from a backup.
+                # Only when that is on record may the index, which alone knows it, be made anew.
+                self.fall_behind(max(stale.counter, self._counter, stale.behind or 0))
+                forget_index(index_path)
+                self._index_path = index_path
             self._flush()
 
     @property
@@ -392,22 +396,21 @@ class Journal:
         """Start from the index where it fits the journal; return its state where it does not."""
         if self._index_path is None or not self._index_path.exists():
             return None
-        self._index = JournalIndex(self._index_path)
-        state = self._index.state()
+        index = JournalIndex(self._index_path)
+        state = index.state()
         if state is None:
+            self._index = index
             return None
         if state.offset <= self._file.size():
             start = max(0, state.offset - LONGEST_LINE_BYTES)
             line = self._file.read(start, state.offset - start).rstrip(b"\n").rpartition(b"\n")[2]
             fields = _parsed(line)
             if fields is not None and fields.get("check") == state.check:
+                self._index = index
                 self._start_from(state)
                 return None
+        index.close()
         return state
-
-    def _forget_index(self) -> None:
-        if self._index is not None:
-            self._index.forget()
 
     def _flush(self) -> None:
         """Let the index take the lines over when there are too many to keep in memory."""

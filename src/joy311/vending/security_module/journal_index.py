@@ -76,7 +76,9 @@ class JournalIndex:
             }
         except sqlite3.DatabaseError:
             # A damaged index is worth nothing and costs one reading of the journal.
-            self.forget()
+            self._connection.close()
+            forget_index(self._path)
+            self._connection = self._connect()
             return None
         position, check, counter, newest, behind = row
         return JournalState(position, check, counter, newest, behind, usage)
@@ -138,13 +140,6 @@ class JournalIndex:
         except sqlite3.DatabaseError as error:
             raise StorageError(f"the index {self._path} cannot be written: {error}") from error
 
-    def forget(self) -> None:
-        """Make the index anew, empty."""
-        self._connection.close()
-        self._path.unlink(missing_ok=True)
-        self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
-        self._connection = self._connect()
-
     def close(self) -> None:
         """Release the file."""
         self._connection.close()
@@ -162,7 +157,7 @@ class JournalIndex:
             tables = 1
         if tables:
             connection.close()
-            self._path.unlink()
+            forget_index(self._path)
             return self._connect()
         with connection:
             connection.executescript(
@@ -178,3 +173,9 @@ class JournalIndex:
                 "COMMIT;"
             )
         return connection
+
+
+def forget_index(path: Path) -> None:
+    """Remove the index at `path`; the journal makes it anew."""
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
