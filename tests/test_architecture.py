@@ -17,8 +17,8 @@ SOURCE = ROOT / "src" / "joy311"
 WORDS = frozenset({"errors", "instant", "energy", "quantities"})
 VENDING_RULES = frozenset(
     {
-        *("account", "audit", "checks", "credit_transfer", "money", "quote", "receipt", "registration"),
-        *("sale", "split", "tariff", "token_series", "verification"),
+        *("account", "audit", "checks", "credit_transfer", "money", "plan", "quote", "receipt"),
+        *("registration", "sale", "split", "tariff", "terms", "token_series", "verification"),
     }
 )
 """Modules of vending that decide; the others load, save, ask and show."""

@@ -340,7 +340,7 @@ class Tariff:
     minimum_tender_minor: int
     maximum_tender_minor: int
     plan: object = field(init=False, repr=False, compare=False, default=None)
-    """What `joy311.vending.quote` makes of it at the first sale; nobody else's business."""
+    """What `joy311.vending.plan` makes of it at the first sale; nobody else's business."""
 
     def __post_init__(self) -> None:
         """Refuse a tariff that cannot be sold by."""
