@@ -1,10 +1,10 @@
-"""A whole CIU at a line with a meter behind it: keys, tokens, cut cables, pairing, batteries and neighbours."""
+"""A whole CIU at a line with a meter: keys, tokens, cut cables, pairing, batteries and neighbours."""
 
 from __future__ import annotations
 
 import pytest
 
-from joy311.device import RamStorage, TwoSlotMemory
+from joy311.device import RamMemory
 from joy311.device.ciu_battery import Battery
 from joy311.device.ciu_unit import CIU_MODELS, VirtualCiu
 from joy311.device.link_campaign import CIU_NUMBER, LedgerMeter
@@ -30,10 +30,8 @@ class Wired:
         self.meter = LedgerMeter()
         self.slave = Slave(MEDIA[MediumName.TWO_WIRE], self.meter)
         self.line.attach(self.slave)
-        self.storage = RamStorage()
-        self.ciu = VirtualCiu.commission(
-            TwoSlotMemory(self.storage), JOYU3, 0, number=CIU_NUMBER, seed="wired"
-        )
+        self.memory = RamMemory()
+        self.ciu = VirtualCiu.commission(self.memory, JOYU3, 0, number=CIU_NUMBER, seed="wired")
         self.line.attach(self.ciu)
 
     def wait(self, duration_ns: int = 2 * SECOND_NS) -> None:
@@ -45,7 +43,7 @@ class Wired:
             self.wait(gap_ns)
 
     def restart_ciu(self) -> None:
-        self.ciu = VirtualCiu.power_up(TwoSlotMemory(self.storage), JOYU3, self.line.now, seed="wired")
+        self.ciu = VirtualCiu.power_up(self.memory, JOYU3, self.line.now, seed="wired")
         self.line.restart(1, self.ciu)
 
     def cut(self) -> None:
@@ -194,12 +192,12 @@ class Street:
         self.channel = PowerLine(places, "street")
         self.line = Line(self.channel, 0)
         self.meters = [LedgerMeter("12345678903", ()), LedgerMeter("01234567890", ())]
-        self.storages = [RamStorage(), RamStorage()]
+        self.memories = [RamMemory(), RamMemory()]
         self.cius: list[VirtualCiu] = []
         for house, meter in enumerate(self.meters):
             self.line.attach(Slave(MEDIA[MediumName.PLC], meter))
             ciu = VirtualCiu.commission(
-                TwoSlotMemory(self.storages[house]), JOYU1, 0, number=CIU_NUMBER + house, seed="street"
+                self.memories[house], JOYU1, 0, number=CIU_NUMBER + house, seed="street"
             )
             self.cius.append(ciu)
             self.line.attach(ciu)
@@ -261,7 +259,7 @@ def test_zeros_end_a_pairing(street: Street) -> None:
 
 
 def test_a_pairing_outlives_a_restart(street: Street) -> None:
-    restarted = VirtualCiu.power_up(TwoSlotMemory(street.storages[0]), JOYU1, street.line.now, seed="street")
+    restarted = VirtualCiu.power_up(street.memories[0], JOYU1, street.line.now, seed="street")
     street.line.restart(1, restarted)
     street.cius[0] = restarted
     street.wait()
@@ -288,7 +286,7 @@ def test_with_all_poles_open_a_ciu_on_its_battery_still_brings_the_supply_back(s
 def test_low_and_flat_batteries_are_shown_and_a_flat_one_sends_nothing(street: Street) -> None:
     battery = street.cius[0].battery
     ciu = VirtualCiu.power_up(
-        TwoSlotMemory(street.storages[0]),
+        street.memories[0],
         JOYU1,
         street.line.now,
         seed="low",
@@ -303,7 +301,7 @@ def test_low_and_flat_batteries_are_shown_and_a_flat_one_sends_nothing(street: S
     assert street.meters[0].spent == {TOKEN}
     assert Icon.BATTERY in ciu.screen.icons
     flat = VirtualCiu.power_up(
-        TwoSlotMemory(street.storages[0]),
+        street.memories[0],
         JOYU1,
         street.line.now,
         seed="flat",
@@ -331,6 +329,6 @@ def test_a_battery_lasts_longer_asleep() -> None:
 
 def test_a_ciu_without_a_number_or_a_memory_is_refused() -> None:
     with pytest.raises(InvalidInput, match="number 0"):
-        VirtualCiu.commission(TwoSlotMemory(RamStorage()), JOYU3, 0, number=0, seed=1)
+        VirtualCiu.commission(RamMemory(), JOYU3, 0, number=0, seed=1)
     with pytest.raises(StorageError, match="never commissioned"):
-        VirtualCiu.power_up(TwoSlotMemory(RamStorage()), JOYU3, 0, seed=1)
+        VirtualCiu.power_up(RamMemory(), JOYU3, 0, seed=1)

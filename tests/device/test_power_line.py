@@ -92,7 +92,7 @@ def test_stations_wait_for_each_other() -> None:
     stations = [MasterStation(PLC, Random(each), slave.address, CIU_NUMBER + each) for each in (0, 1)]
     for number, station in enumerate(stations, 1):
         line.attach(station)
-        values = {"session": number, "counter": 1, "digits": f"{number:020d}"}
+        values: dict[str, int | str] = {"session": number, "counter": 1, "digits": f"{number:020d}"}
         line.send(number, station.start(Request(Message.TOKEN, values), line.now))
     line.advance(30 * SECOND_NS)
     assert [type(station.outcomes[0][1]) for station in stations] == [Answered, Answered]
@@ -112,7 +112,11 @@ def test_a_street_of_neighbours_with_their_own_meters_stays_apart() -> None:
         line.attach(stations[house])
     for counter in range(1, 6):
         for house, station in enumerate(stations):
-            values = {"session": house, "counter": counter, "digits": f"{house * 100 + counter:020d}"}
+            values: dict[str, int | str] = {
+                "session": house,
+                "counter": counter,
+                "digits": f"{house * 100 + counter:020d}",
+            }
             if not station.master.busy:
                 line.send(2 * house + 1, station.start(Request(Message.TOKEN, values), line.now))
         line.advance(line.now + 20 * SECOND_NS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 from joy311.ciu import (
     Action,
@@ -37,7 +38,6 @@ from joy311.ciu import (
     ViewReceived,
 )
 from joy311.device.ciu_battery import ASLEEP_MA, AWAKE_MA, SENDING_MA, Battery
-from joy311.device.memory import TwoSlotMemory
 from joy311.errors import InvalidInput, StorageError
 from joy311.instant import MILLISECOND_NS
 from joy311.link import (
@@ -69,6 +69,20 @@ MOST_SOUNDS = 64
 
 _DRN_FIELD_DIGITS = 14
 _MEASURED_STEP_MV = 10
+
+
+class RecordMemory(Protocol):
+    """What a CIU needs of its memory; the meter's is one."""
+
+    @property
+    def commits(self) -> int:
+        """Number of commits ever made to it."""
+
+    def read(self) -> bytes | None:
+        """Return the newest record, None if none was ever committed."""
+
+    def commit(self, record: bytes) -> None:
+        """Replace the record and return once it is safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +127,7 @@ class VirtualCiu:
 
     Parameters
     ----------
-    memory : TwoSlotMemory
+    memory : RecordMemory
         Non-volatile memory with a record.
     model : CiuModel
         Which product it is.
@@ -134,7 +148,7 @@ class VirtualCiu:
 
     def __init__(
         self,
-        memory: TwoSlotMemory,
+        memory: RecordMemory,
         model: CiuModel,
         now: int,
         *,
@@ -174,7 +188,7 @@ class VirtualCiu:
     @classmethod
     def commission(
         cls,
-        memory: TwoSlotMemory,
+        memory: RecordMemory,
         model: CiuModel,
         now: int,
         *,
@@ -183,7 +197,7 @@ class VirtualCiu:
         mains: bool = True,
         battery: Battery | None = None,
     ) -> VirtualCiu:
-        """Return a new CIU of this 32-bit number, its record written to both slots of an empty `memory`.
+        """Return a new CIU of this 32-bit number, its record written to an empty `memory`.
 
         Raises
         ------
@@ -198,15 +212,13 @@ class VirtualCiu:
             )
         if memory.read() is not None:
             raise StorageError("the memory already holds a CIU's record; it is not overwritten")
-        record = CiuRecord(number).to_bytes()
-        memory.commit(record)
-        memory.commit(record)
+        memory.commit(CiuRecord(number).to_bytes())
         return cls(memory, model, now, seed=seed, mains=mains, battery=battery)
 
     @classmethod
     def power_up(
         cls,
-        memory: TwoSlotMemory,
+        memory: RecordMemory,
         model: CiuModel,
         now: int,
         *,
@@ -244,7 +256,7 @@ class VirtualCiu:
         return self._ciu.record().pending is not None
 
     @property
-    def memory(self) -> TwoSlotMemory:
+    def memory(self) -> RecordMemory:
         """Its non-volatile memory, from which it may be started again."""
         return self._memory
 

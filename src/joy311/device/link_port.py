@@ -8,6 +8,7 @@ makes of the silence is the link's business.
 from __future__ import annotations
 
 import socket
+import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +27,9 @@ REOPEN_NS = SECOND_NS
 
 LONGEST_WAIT_S = 0.05
 """How long the loop sleeps at most for bytes before it looks for other work [s]."""
+
+_POLL_S = 0.005
+"""How long one read of pyserial waits [s]: to change it would set up the whole port again."""
 
 _CHUNK = 4096
 
@@ -142,19 +146,27 @@ class SerialPort:
     def __init__(self, url: str, baud: int) -> None:
         import serial
 
-        self._failure = serial.SerialException
+        self._failures: tuple[type[Exception], ...] = (serial.SerialException, OSError)
         try:
             self._serial = serial.serial_for_url(
-                url, baudrate=baud, parity=serial.PARITY_EVEN, timeout=LONGEST_WAIT_S, do_not_open=True
+                url, baudrate=baud, parity=serial.PARITY_EVEN, timeout=_POLL_S, do_not_open=True
             )
         except ValueError as error:
             raise InvalidInput(f"{url!r} is not a port: {error}", field="url") from None
         self._open = False
         self._next_attempt_ns = 0
         try:
-            self._serial.open()
-        except (serial.SerialException, OSError) as error:
+            self._attempt()
+        except self._failures as error:
             raise PortError(f"cannot open {url}: {error}") from error
+
+    def _attempt(self) -> None:
+        try:
+            self._serial.open()
+        except termios.error:
+            # A pseudo-terminal has no parity, and some systems say so.
+            self._serial.parity = "N"
+            self._serial.open()
         self._open = True
 
     def read(self, timeout_s: float) -> bytes:
@@ -163,15 +175,16 @@ class SerialPort:
             time.sleep(min(timeout_s, LONGEST_WAIT_S))
             return b""
         try:
-            self._serial.timeout = timeout_s
-            first = self._serial.read(1)
-            if not first:
-                return b""
-            self._serial.timeout = 0
-            return bytes(first + self._serial.read(_CHUNK))
-        except (self._failure, OSError):
+            give_up_ns = time.monotonic_ns() + int(timeout_s * SECOND_NS)
+            data = bytes(self._serial.read(1))
+            while not data and time.monotonic_ns() < give_up_ns:
+                data = bytes(self._serial.read(1))
+            while data and (waiting := self._serial.in_waiting):
+                data += bytes(self._serial.read(waiting))
+        except self._failures:
             self._break()
             return b""
+        return data
 
     def write(self, data: bytes) -> None:
         """Send `data`; while the port is broken it is lost."""
@@ -179,21 +192,20 @@ class SerialPort:
             return
         try:
             self._serial.write(data)
-        except (self._failure, OSError):
+        except self._failures:
             self._break()
 
     def close(self) -> None:
         """Close the port."""
-        with suppress(self._failure, OSError):
+        with suppress(*self._failures):
             self._serial.close()
         self._open = False
 
     def _ready(self) -> bool:
         if not self._open and time.monotonic_ns() >= self._next_attempt_ns:
             self._next_attempt_ns = time.monotonic_ns() + REOPEN_NS
-            with suppress(self._failure, OSError):
-                self._serial.open()
-                self._open = True
+            with suppress(*self._failures):
+                self._attempt()
         return self._open
 
     def _break(self) -> None:
