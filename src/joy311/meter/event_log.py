@@ -56,13 +56,13 @@ class EventCode(IntEnum):
     def __new__(
         cls,
         code: int,
-        title: str,
+        title: str = "",
         ends: int = 0,
         register: str = "",
         status: int = 0,
         always: bool = False,
     ) -> EventCode:
-        """Make a member of one row of the table."""
+        """Make a member of one row of the table; ``EventCode(72)`` looks one up and needs no more."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.title = title
@@ -333,9 +333,15 @@ class EventCounters:
 
     def to_registers(self) -> dict[str, tuple[int, int | None]]:
         """Return count and last time of the events of each register, by the register of the count."""
-        return {
-            event.register: (self.count(event), self.last_ns(event)) for event in EVENTS if event.register
-        }
+        registers: dict[str, tuple[int, int | None]] = {}
+        for event in EVENTS:
+            if event.register:
+                count, last_ns = registers.get(event.register, (0, None))
+                mine_ns = self.last_ns(event)
+                if last_ns is None or (mine_ns is not None and mine_ns > last_ns):
+                    last_ns = mine_ns
+                registers[event.register] = (count + self.count(event), last_ns)
+        return registers
 
 
 class EventLog:

@@ -37,14 +37,14 @@ class Fault(IntEnum):
     def __new__(
         cls,
         number: int,
-        title: str,
-        begin: EventCode,
-        opens: bool,
-        refuses_tokens: bool,
-        hold_s: int,
-        behaviour: str,
+        title: str = "",
+        begin: EventCode = EventCode.UPSET,
+        opens: bool = False,
+        refuses_tokens: bool = False,
+        hold_s: int = 0,
+        behaviour: str = "",
     ) -> Fault:
-        """Make a member of one row of the table."""
+        """Make a member of one row of the table; ``Fault(7)`` looks one up and needs no more than that."""
         member = int.__new__(cls, number)
         member._value_ = number
         member.title = title

@@ -386,6 +386,10 @@ class LoadSwitch:
             # The relay has a new order, and what it did with the old one does not matter any more.
             self._settled_ns = self._retry_ns = None
         elif self._obeys():
+            if Fault.RELAY_WELDED in self.faults and self._retry_ns is not None and now < self._retry_ns:
+                # A load that pauses proves nothing, and must not buy the coil another round of attempts.
+                self._wait_until(self._retry_ns)
+                return
             self._settled_ns = self._retry_ns = None
             self._attempts = 0
             self.faults -= _MECHANICAL

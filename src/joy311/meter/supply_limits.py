@@ -263,6 +263,8 @@ class SupplyLimits:
             If the limit is outside 0 to 2**32 - 1 W.
         """
         self._power_w = _limit(limit_w, "power_limit_w")
+        # What exceeded the old limit gets the whole delay, and no hysteresis, under the new one.
+        self._pending.pop(_POWER, None)
         return self._look(now)
 
     def set_unbalance_limit(self, limit_w: int, now: int | None = None) -> tuple[Finding, ...]:
@@ -281,6 +283,7 @@ class SupplyLimits:
             If the limit is outside 0 to 2**32 - 1 W.
         """
         self._unbalance_w = _limit(limit_w, "unbalance_limit_w")
+        self._pending.pop(_UNBALANCE, None)
         return self._look(now)
 
     def observe(self, quantities: LineQuantities, closed: bool, now: int) -> tuple[Finding, ...]:
@@ -314,7 +317,10 @@ class SupplyLimits:
         return self._judge(now)
 
     def _look(self, now: int | None) -> tuple[Finding, ...]:
-        return () if now is None or self._quantities is None else self._judge(now)
+        if now is None or self._quantities is None:
+            self._plan()
+            return ()
+        return self._judge(now)
 
     def _judge(self, now: int) -> tuple[Finding, ...]:
         findings: list[Finding] = []
