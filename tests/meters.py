@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from joy311.device import MeterMemory, PhaseLoad, RamMemory, VirtualMeter
 from joy311.instant import from_iso
-from joy311.meter import FactoryData
+from joy311.meter import Configuration, FactoryData
+from joy311.meter.configuration import TokenParameters
+from joy311.meter.display import SEGMENT_TEST_NS
+from joy311.meter.lockout import LockoutParameters
 from joy311.panel import Key
 from joy311.sts import (
     BaseDate,
@@ -54,8 +57,20 @@ def credit_token(units: int, minute: int = 0, key: DecoderKey = KEY, service: in
     return encode(TransferCredit(service, 5, token_id, units), key).digits
 
 
-def new_meter(memory: MeterMemory | None = None, **factory_data: object) -> VirtualMeter:
-    return VirtualMeter.commission(memory or RamMemory(), factory(**factory_data), START)  # type: ignore[arg-type]
+PATIENT = Configuration(lockout=LockoutParameters(failures=1_000_000), tokens=TokenParameters(judging_ms=0))
+"""A configuration that never locks the entry and judges at once, for tests of other things."""
+
+
+def new_meter(
+    memory: MeterMemory | None = None, configuration: Configuration | None = None, **factory_data: object
+) -> VirtualMeter:
+    """A commissioned meter whose segment test is over."""
+    data = factory(**factory_data)  # type: ignore[arg-type]
+    before = START - SEGMENT_TEST_NS
+    meter = VirtualMeter.commission(memory or RamMemory(), data, before, configuration=configuration)
+    meter.advance(PhaseLoad(), START)
+    meter.take_energy()
+    return meter
 
 
 def type_digits(meter: VirtualMeter, digits: str) -> TokenResult | None:

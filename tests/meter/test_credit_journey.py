@@ -12,7 +12,7 @@ from joy311.meter.record import MeterRecord
 from joy311.meter.token_entry import ENTRY_TIMEOUT_NS
 from joy311.panel import Icon, Key, Led, Light, Screen, Sound
 from joy311.sts import KeyType, TokenResult
-from tests.meters import HEATER, OTHER_KEY, START, credit_token, factory, new_meter, type_digits
+from tests.meters import HEATER, OTHER_KEY, PATIENT, START, credit_token, factory, new_meter, type_digits
 
 NOTHING = PhaseLoad()
 
@@ -42,6 +42,8 @@ def test_twenty_keys_bring_the_credit_and_the_supply() -> None:
     assert sounds(meter) == [Sound.KEY] * 20 + [Sound.ACCEPT]
     meter.advance(NOTHING, meter.now + RESULT_NS)
     assert meter.screen.text == "12.3"
+    meter.advance(NOTHING, meter.now + RESULT_NS)
+    assert meter.screen.text == "12.30"
     meter.advance(NOTHING, meter.now + RESULT_NS)
     assert meter.screen.text == "12.30"
     assert Icon.ACCEPTED not in meter.screen.icons
@@ -103,7 +105,7 @@ def test_two_tokens_may_be_typed_in_either_order_on_a_new_meter() -> None:
 
 
 def test_each_bad_token_has_its_own_result_and_changes_nothing() -> None:
-    meter = new_meter()
+    meter = new_meter(configuration=PATIENT)
     good = credit_token(10)
     meter.enter_token(good)
     before = (meter.credit_wh, meter.readout().accepted_wh, meter.supply_on)
@@ -192,10 +194,10 @@ def test_enter_pages_through_the_items_and_returns_by_itself() -> None:
     meter.enter_token(credit_token(50))
     meter.advance(HEATER, meter.now + 6 * MINUTE_NS)
     shown = []
-    for _ in range(4):
+    for _ in range(3):
         meter.press(Key.ENTER)
         shown.append((meter.screen.index, meter.screen.text))
-    assert shown == [("02", "0.60"), ("03", "6000"), ("04", "5.0"), ("01", "4.40")]
+    assert shown == [("02", "0.60"), ("03", "6000"), ("04", "5.0")]
     meter.press(Key.ENTER)
     meter.advance(NOTHING, meter.now + 10 * SECOND_NS)
     assert meter.screen.index == "01"

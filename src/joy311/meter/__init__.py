@@ -1,44 +1,98 @@
-"""The payment meter's firmware as a plain object: events and ``now`` in, actions out (IEC 62055-31)."""
+"""The payment meter's firmware, IEC 62055-31: events in, actions out, without its hardware.
 
-from joy311.meter.actions import Action, Commit, PlaySound, Report, SetLight, Show, SwitchLoad
-from joy311.meter.app import Meter, Readout
+`Meter.handle` takes what happened and returns what must be done, in the order in which it must be done.
+"""
+
+from __future__ import annotations
+
+from joy311.meter.actions import (
+    Action,
+    AppendLog,
+    Commit,
+    PlaySound,
+    Report,
+    SaveCheckpoint,
+    SaveConfiguration,
+    SetBacklight,
+    SetLight,
+    Show,
+    SwitchLoad,
+)
+from joy311.meter.app import Meter
+from joy311.meter.configuration import Configuration
+from joy311.meter.diagnosis import Fault
+from joy311.meter.doors import Door, Exchange
+from joy311.meter.event_log import EventCode, LogEntry
 from joy311.meter.events import (
-    ContactMoved,
+    ClockSet,
+    CodeReceived,
+    CommitFailed,
+    ConfigurationWritten,
     DeadlineReached,
     EnergyMeasured,
     Event,
+    FaultReported,
     KeyPressed,
+    PasswordTried,
     PoweredUp,
     PowerFailing,
     QuantitiesMeasured,
+    RelayReported,
+    SensorChanged,
+    SettingWritten,
     TokenReceived,
 )
 from joy311.meter.load_switch import OpenReason
 from joy311.meter.prepayment import CHECKPOINT_QUANTUM_WH, MAXIMUM_CREDIT_WH
-from joy311.meter.record import FactoryData, MeterRecord
+from joy311.meter.readout import Readout
+from joy311.meter.record import Checkpoint, FactoryData, MeterRecord
+from joy311.meter.settings import Setting, Settings
+from joy311.meter.tamper import TamperKind
 
 __all__ = [
     "CHECKPOINT_QUANTUM_WH",
     "MAXIMUM_CREDIT_WH",
     "Action",
+    "AppendLog",
+    "Checkpoint",
+    "ClockSet",
+    "CodeReceived",
     "Commit",
-    "ContactMoved",
+    "CommitFailed",
+    "Configuration",
+    "ConfigurationWritten",
     "DeadlineReached",
+    "Door",
     "EnergyMeasured",
     "Event",
+    "EventCode",
+    "Exchange",
     "FactoryData",
+    "Fault",
+    "FaultReported",
     "KeyPressed",
+    "LogEntry",
     "Meter",
     "MeterRecord",
     "OpenReason",
+    "PasswordTried",
     "PlaySound",
     "PowerFailing",
     "PoweredUp",
     "QuantitiesMeasured",
     "Readout",
+    "RelayReported",
     "Report",
+    "SaveCheckpoint",
+    "SaveConfiguration",
+    "SensorChanged",
+    "SetBacklight",
     "SetLight",
+    "Setting",
+    "SettingWritten",
+    "Settings",
     "Show",
     "SwitchLoad",
+    "TamperKind",
     "TokenReceived",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from joy311.meter.doors import Door, Exchange
 from joy311.panel import Led, Light, Screen, Sound
 from joy311.sts import TokenResult
 
@@ -17,6 +18,27 @@ class Commit:
     def __repr__(self) -> str:
         """Show the size only: the record holds the decoder key."""
         return f"Commit(<{len(self.record)} bytes>)"
+
+
+@dataclass(frozen=True, slots=True)
+class SaveCheckpoint:
+    """Write what consumption moved into the ring of checkpoints."""
+
+    checkpoint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SaveConfiguration:
+    """Write the configuration to its own slots; the next start uses it."""
+
+    configuration: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AppendLog:
+    """Append an entry to the event log."""
+
+    entry: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +71,13 @@ class SetLight:
 
 
 @dataclass(frozen=True, slots=True)
+class SetBacklight:
+    """Light the display from behind, or stop."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Answer the door through which a token came.
 
@@ -58,10 +87,27 @@ class Report:
         The standard's result.
     detail : str
         One sentence for a person.
+    door : Door
+        The door to answer.
+    exchange : Exchange or None
+        The number under which a customer interface unit sent it.
     """
 
     result: TokenResult
     detail: str
+    door: Door = Door.KEYPAD
+    exchange: Exchange | None = None
 
 
-Action = Commit | Show | SwitchLoad | PlaySound | SetLight | Report
+Action = (
+    Commit
+    | SaveCheckpoint
+    | SaveConfiguration
+    | AppendLog
+    | Show
+    | SwitchLoad
+    | PlaySound
+    | SetLight
+    | SetBacklight
+    | Report
+)

@@ -70,6 +70,16 @@ class KeyStore:
             sorted(missing_sections(tuple(self._sections.values()), self.attributes.encryption_algorithm))
         )
 
+    @property
+    def staging(self) -> tuple[tuple[KeyChangeSection, ...], int | None]:
+        """The staged sections and their deadline, to be put back by whoever must undo an entry."""
+        return tuple(self._sections.values()), self._deadline_ns
+
+    @staging.setter
+    def staging(self, staging: tuple[tuple[KeyChangeSection, ...], int | None]) -> None:
+        sections, self._deadline_ns = staging
+        self._sections = {section_number(section): section for section in sections}
+
     def expire(self, now: int) -> bool:
         """Forget sections that waited too long, and return whether there were any."""
         if self._deadline_ns is None or now < self._deadline_ns:
@@ -83,7 +93,7 @@ class KeyStore:
         self._deadline_ns = None
 
     def stage(self, section: KeyChangeSection, now: int) -> TokenResult | KeyChange:
-        """Take a section and return its result, or the whole change once the set is complete and permitted.
+        """Take a section and return its result, or the change once it is complete and permitted.
 
         A section entered again replaces its copy. A set that is complete but not permitted is forgotten whole.
 

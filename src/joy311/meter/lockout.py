@@ -1,4 +1,4 @@
-"""The lock-out that makes guessing hopeless: one, for every door, longer each time, and no reset shortens it."""
+"""The lock-out that makes guessing hopeless: longer each time, and no reset shortens it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LockoutParameters:
             )
         if not 1 <= self.first_s <= self.longest_s:
             raise InvalidInput(
-                f"a lock-out of {self.first_s} s that grows to {self.longest_s} s; it is 1 s at least, and grows",
+                f"a lock-out of {self.first_s} s, at most {self.longest_s} s; it is 1 s or longer and grows",
                 field="first_s",
             )
 

@@ -67,3 +67,7 @@ class TokenIdentifierStore:
             raise ValueError(f"token identifier {token_id} is not new")
         self._slots[0] = token_id
         self._slots.sort()
+
+    def clear(self) -> None:
+        """Return every slot to zero, as a key change with roll-over asks for."""
+        self._slots = [0] * SLOTS
