@@ -1,6 +1,8 @@
-"""Change one operator or number at a time in what every token rests on, and see whether a test notices.
+"""Change one operator or number at a time in what tokens and money rest on, and see whether a test notices.
 
-    python -m tests.mutate [MODULE ...]
+    python -m tests.mutate [--every N] [MODULE ...]
+
+Without a module it takes those of tokens; with --every it takes each N-th change only.
 
 cosmic-ray makes the changes. Each is tried in a process that is forked off for it and holds the changed
 module in memory only, so the checkout stays as it is. A change that no test notices has to be explained, by
@@ -16,17 +18,31 @@ import os
 import re
 import resource
 import sys
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).parent.parent
 EXPLAINED = ROOT / "docs" / "reference" / "mutation-testing.md"
-MODULES = ("crc", "amount", "layouts", "carrier")
-TESTS = ("layout_table", "crc", "amount", "carrier", "layouts")
+SUITES = {
+    "sts": (
+        ("crc", "amount", "layouts", "carrier"),
+        ("layout_table", "crc", "amount", "carrier", "layouts"),
+    ),
+    "vending": (
+        ("money", "plan", "terms", "quote", "split", "checks", "token_series"),
+        ("worked_tariffs", "money", "checks", "token_series", "credit_transfer", "sale", "quote"),
+    ),
+}
+"""Modules of a room, and the tests that have to notice: the quickest first."""
+
+ROOM_OF = {module: room for room, (modules, _) in SUITES.items() for module in modules}
+MODULES = SUITES["sts"][0]
 CPU_LIMIT_S = 30
 """Of processor time, so that other work on the machine makes no change seem noticed."""
 MEMORY_BYTES = 3 << 30
@@ -73,34 +89,37 @@ def changes(path: Path) -> Iterator[tuple[str, str]]:
                 yield changed, new
 
 
-def is_noticed(module: str, path: Path, source: str) -> bool:
-    """Return whether a test fails, hangs or dies when `module` has another source."""
+def is_noticed(room: str, module: str, path: Path, source: str) -> bool:
+    """Return whether a test of `room` fails, hangs or dies when `module` has another source."""
     child = os.fork()
     if child == 0:
         # A test may call exit itself: whatever happens, this process never returns from here.
         try:
-            os._exit(_try(module, path, source))
+            os._exit(_try(room, module, path, source))
         finally:
             os._exit(1)
     _, status = os.waitpid(child, 0)
     return status != 0
 
 
-def _try(module: str, path: Path, source: str) -> int:
+def _try(room: str, module: str, path: Path, source: str) -> int:
     import pytest
+
+    # Hypothesis searches the same way each time, and no slow machine fails a test.
+    importlib.import_module("tests.conftest")
 
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     sys.meta_path.insert(0, _Changed(module, path, source))
     os.chdir(ROOT)
-    tests = [f"tests/sts/test_{name}.py" for name in TESTS]
+    tests = [f"tests/{room}/test_{name}.py" for name in SUITES[room][1]]
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         os.dup2(nowhere.fileno(), 2)
         return int(pytest.main(["-x", "-q", "--noconftest", "-p", "no:cacheprovider", *tests]))
 
 
-def main(modules: Sequence[str]) -> int:
-    """Try all changes to `modules`, print what no test noticed, return how many of them are not explained."""
+def main(modules: Sequence[str], every: int) -> int:
+    """Try each `every`-th change to `modules`, print what no test noticed, return how many have no reason."""
     import hypothesis
     import pytest
 
@@ -110,12 +129,13 @@ def main(modules: Sequence[str]) -> int:
     explained = set(re.findall(r"^    (.*)$", EXPLAINED.read_text(encoding="utf-8"), re.MULTILINE))
     unexplained = 0
     for name in modules:
-        path = ROOT / "src" / "joy311" / "sts" / f"{name}.py"
-        if is_noticed("nothing", path, ""):
+        room = ROOM_OF[name]
+        path = ROOT / "src" / "joy311" / room / f"{name}.py"
+        if is_noticed(room, "nothing", path, ""):
             raise SystemExit("the tests fail as they are")
         outcomes: Counter[str] = Counter()
-        for source, line in changes(path):
-            if is_noticed(f"joy311.sts.{name}", path, source):
+        for source, line in islice(changes(path), every - 1, None, every):
+            if is_noticed(room, f"joy311.{room}.{name}", path, source):
                 outcomes["noticed"] += 1
             elif line in explained:
                 outcomes["explained"] += 1
@@ -129,4 +149,10 @@ def main(modules: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:] or MODULES) != 0)
+    parser = ArgumentParser(
+        description="Change one operator or number at a time; see whether a test notices."
+    )
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take each N-th change only")
+    parser.add_argument("modules", nargs="*", metavar="MODULE", default=MODULES, help=", ".join(ROOM_OF))
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.modules, arguments.every) != 0)

@@ -64,7 +64,7 @@ def test_fifty_tokens_of_one_minute_are_given_and_one_more_is_not() -> None:
 
 @pytest.mark.parametrize("count", [0, -1, MOST + 1, True, 1.0, "1"])
 def test_a_count_that_is_none_is_refused(count: Any) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="are not 1 to 50"):
         allocate(FRESH, NOW, count=count)
 
 
