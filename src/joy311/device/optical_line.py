@@ -35,12 +35,13 @@ DEAD_AFTER_NS = 90 * SECOND_NS
 
 MOST_CONNECTIONS = 16
 _RECEIVED_BYTES = 4096
+_MOST_TAKES = 4
 _SPEEDS = {getattr(termios, f"B{speed.bd}"): speed.bd for speed in Speed}
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came over a line: bytes, and whether whoever talked has left."""
+    """What came over a line: bytes, and whether whoever talked has left behind them."""
 
     data: bytes = b""
     left: bool = False
@@ -138,20 +139,23 @@ class TcpLine:
         return [number for number, (_, outbox) in self._connections.items() if outbox.waiting]
 
     def receive(self, now: int) -> Heard:
-        """Let newcomers in, and take what has come."""
-        left = self._let_in(now)
+        """Take what has come, and let newcomers in: in this order, as one may come right behind another."""
+        left = False
         data = b""
         for number, (connection, _) in list(self._connections.items()):
             with contextlib.suppress(BlockingIOError):
-                try:
-                    received = connection.recv(_RECEIVED_BYTES)
-                except (ConnectionError, TimeoutError):
-                    received = b""
-                if received:
+                # What was said last and the good-bye behind it are taken in one go.
+                for _ in range(_MOST_TAKES):
+                    try:
+                        received = connection.recv(_RECEIVED_BYTES)
+                    except (ConnectionError, TimeoutError):
+                        received = b""
+                    if not received:
+                        left |= self._drop(number)
+                        break
                     self._talker, self._heard_ns = number, now
                     data += received
-                else:
-                    left |= self._drop(number)
+        left |= self._let_in(now)
         return Heard(data, left)
 
     def send(self, data: bytes, now: int) -> None:
@@ -340,6 +344,8 @@ class RealSerialLine:
         self._software_7e1 = software_7e1
         self._outbox = _Outbox(self._port.fileno())
         self._quiet_ns = 0
+        # The other end of a pseudo-terminal has a character as soon as it is written.
+        self._instant = _is_pseudo_terminal(path)
         self.where = str(path)
 
     def readers(self) -> list[int]:
@@ -360,8 +366,9 @@ class RealSerialLine:
     def send(self, data: bytes, now: int) -> None:
         """Take `data` to be sent."""
         self._outbox.waiting += with_even_parity(data) if self._software_7e1 else data
-        airtime_ns = len(data) * BITS_PER_CHARACTER * SECOND_NS // int(self._port.baudrate)
-        self._quiet_ns = max(now, self._quiet_ns) + airtime_ns
+        if not self._instant:
+            airtime_ns = len(data) * BITS_PER_CHARACTER * SECOND_NS // int(self._port.baudrate)
+            self._quiet_ns = max(now, self._quiet_ns) + airtime_ns
         self.sent(now)
 
     def sent(self, now: int) -> bool:
@@ -399,7 +406,7 @@ def open_serial(path: Path, *, software_7e1: bool = False) -> serial.Serial:
     import serial
 
     # A pseudo-terminal carries no parity, and refuses to be asked for it twice.
-    eight_bits = software_7e1 or str(path.resolve()).startswith("/dev/pts/")
+    eight_bits = software_7e1 or _is_pseudo_terminal(path)
     try:
         return serial.Serial(
             str(path),
@@ -411,6 +418,10 @@ def open_serial(path: Path, *, software_7e1: bool = False) -> serial.Serial:
         )
     except (serial.SerialException, termios.error, OSError) as fault:
         raise StorageError(f"{path} cannot be opened as a serial port: {fault}") from fault
+
+
+def _is_pseudo_terminal(path: Path) -> bool:
+    return path.resolve().parent == Path("/dev/pts")
 
 
 def host_and_port(address: str) -> tuple[str, int]:

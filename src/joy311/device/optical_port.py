@@ -23,6 +23,9 @@ STUCK_AFTER_NS = 30 * SECOND_NS
 """How long a reader may leave lying what it is sent, before the port hangs up [ns]."""
 
 LONGEST_WAIT_NS = 500 * MILLISECOND_NS
+MOST_PIECES = 64
+"""Pieces of a long answer that leave in one turn, so that a quick reader does not stop everything else."""
+
 _DRAIN_POLL_NS = 5 * MILLISECOND_NS
 
 
@@ -153,13 +156,13 @@ class OpticalPort:
             os.read(self._wake_reader, 64)
         heard = self._line.receive(now)
         for station in self._stations:
+            if heard.data:
+                station.wanted.extend(station.server.receive(heard.data, now))
             if heard.left:
                 # What was still to be sent was meant for whoever has left.
                 station.wanted.clear()
                 station.in_flight = False
                 station.wanted.extend(station.server.hang_up(now))
-            if heard.data:
-                station.wanted.extend(station.server.receive(heard.data, now))
 
     def _advance(self, now: int) -> int | None:
         """Do all that is due, and return when something is due again."""
@@ -179,7 +182,7 @@ class OpticalPort:
         return min((due_ns for due_ns in dues if due_ns is not None), default=None)
 
     def _advance_station(self, station: _Station, now: int) -> int | None:
-        while True:
+        for _ in range(MOST_PIECES):
             while station.wanted:
                 effect = station.wanted[0]
                 match effect:
@@ -199,6 +202,7 @@ class OpticalPort:
                 return station.server.next_deadline()
             station.in_flight = False
             station.wanted.extend(station.server.sent(now))
+        return now
 
     def _send(self, station: _Station, first: Send, now: int) -> None:
         airtime_ns = SECOND_NS * BITS_PER_CHARACTER // station.server.speed_bd

@@ -472,14 +472,10 @@ class Server:
         return self._answer(ACKNOWLEDGE_BYTES, now)
 
     def _read(self, text: str, now: int, *, in_blocks: bool) -> list[Effect]:
-        try:
-            asked = _asked(text)
-            code = Code.parse(asked.code)
-        except InvalidInput:
-            return self._refuse(PortError.BAD_VALUE, now)
-        register = REGISTERS.get(code.reduced)
-        if register is None or register.code not in self._application.codes:
-            return self._refuse(PortError.UNKNOWN_REGISTER, now)
+        found = self._sought(text)
+        if isinstance(found, PortError):
+            return self._refuse(found, now)
+        asked, code, register = found
         if self.level < register.read:
             return self._refuse(PortError.NOT_AUTHORISED, now)
         if register.form in (Special.PROFILE, Special.LOG):
@@ -526,15 +522,11 @@ class Server:
         return self._answer(block.to_bytes(), now)
 
     def _write(self, text: str, now: int) -> PortError | None:
-        try:
-            asked = _asked(text)
-            code = Code.parse(asked.code)
-        except InvalidInput:
-            return PortError.BAD_VALUE
+        found = self._sought(text)
+        if isinstance(found, PortError):
+            return found
+        asked, code, register = found
         application = self._application
-        register = REGISTERS.get(code.reduced)
-        if register is None or register.code not in application.codes:
-            return PortError.UNKNOWN_REGISTER
         if register.write is None or code.periods_back:
             return PortError.READ_ONLY
         if self.level < register.write:
@@ -552,6 +544,20 @@ class Server:
         except InvalidInput:
             return PortError.BAD_VALUE
         return application.write(register.code, value, self.level, now)
+
+    def _sought(self, text: str) -> tuple[DataSet, Code, Register] | PortError:
+        try:
+            asked = _asked(text)
+        except InvalidInput:
+            return PortError.BAD_VALUE
+        try:
+            code = Code.parse(asked.code)
+        except InvalidInput:
+            return PortError.UNKNOWN_REGISTER
+        register = REGISTERS.get(code.reduced)
+        if register is None or register.code not in self._application.codes:
+            return PortError.UNKNOWN_REGISTER
+        return asked, code, register
 
     def _refuse(self, error: PortError, now: int) -> list[Effect]:
         return self._answer(Data(f"({error.text})").to_bytes(), now)

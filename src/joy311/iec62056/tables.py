@@ -18,7 +18,7 @@ MOST_CHANNELS = 16
 ROWS_IN_BLOCK = 16
 """Rows of one partial block where the request does not say."""
 
-MOST_ROWS_IN_BLOCK = 255
+MOST_ROWS_IN_BLOCK = 999
 
 _REQUEST = re.compile(r"([0-9]{0,13});([0-9]{0,13})(?:;([0-9]{1,3}))?")
 
