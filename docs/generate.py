@@ -5,11 +5,15 @@ A test compares the pages with what this program makes, so a page that has falle
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+from inspect import getdoc
 from pathlib import Path
 from string import Template
 
 from joy311.instant import MILLISECOND_NS, SECOND_NS, from_iso, to_datetime
 from joy311.meter.credit_warning import CREDIT_ICONS, CREDIT_LIGHT, CreditWarningParameters
+from joy311.meter.diagnosis import FAULTS
 from joy311.meter.display import (
     HOME_NS,
     ITEM_NS,
@@ -22,7 +26,14 @@ from joy311.meter.display import (
     result_text,
 )
 from joy311.meter.display_items import ITEMS, NoticeTexts, ShownItem, WrittenFigures
+from joy311.meter.event_log import ENTRY_BYTES, EVENTS, REPEAT_NS
+from joy311.meter.load_switch import REASON_TEXTS, LoadSwitchParameters
+from joy311.meter.phases import PhaseParameters
+from joy311.meter.reverse_energy import ReverseEnergyParameters
 from joy311.meter.short_codes import CODES_000, CODES_800, LONGEST_CODE, ShortCodeTable, ShortFunction
+from joy311.meter.supply_limits import SupplyLimitParameters
+from joy311.meter.tamper import TAMPER_TEXTS, TamperParameters
+from joy311.metrology.thresholds import CREEP_FRACTION, STARTING_CURRENT_PERMIL
 from joy311.panel import SOUND_PATTERNS, UNITS, Icon
 from joy311.sts import (
     LAYOUTS,
@@ -310,6 +321,93 @@ name = "riverside"
 ```
 """)
 
+EVENT_PAGE = Template("""\
+$note
+# Events of the meter
+
+What the meter writes into its log, from the one table `joy311.meter.event_log.EventCode`. A number never
+changes its meaning.
+
+An entry takes $entry_bytes bytes: its number in the log, the time by the meter's clock, the event, the phase
+(0 for the whole meter), a value, and a checksum. Each event is also counted, with the time of the last.
+
+What comes again within $repeat_min minutes on the same phase is counted and not logged again; when the
+interval is over, its last time is logged. So a sensor that chatters writes two entries in that time at most,
+and the log still ends in what is true. Events marked *always* are logged each time, for something else
+bounds them. Of refused tokens the result counts as part of the event.
+
+The value is the reasons to be open where the switch moved, the bits of the conditions that were cleared, mV,
+mA or W where a limit tripped, the number of a fault, and 1 where a cover was opened without supply.
+
+| number | event | name | ends | count and last time | status | |
+| --- | --- | --- | --- | --- | --- | --- |
+$events
+""")
+
+FAULT_PAGE = Template("""\
+$note
+# Faults of the meter
+
+What the meter finds wrong with itself, from the one table `joy311.meter.faults.Fault`. The display shows the
+code, the error register F.F has the bit, and the log the beginning and the end. F.F is eight hexadecimal
+digits; 00000000 is good.
+
+| display | F.F | fault | supply | tokens | in the log |
+| --- | --- | --- | --- | --- | --- |
+$faults
+
+## What the meter does
+$behaviours
+
+A fault that is mended as soon as it is found stays on the display for a while, so that somebody sees it:
+$held.
+""")
+
+SUPPLY_PAGE = Template("""\
+$note
+# Supply: limits, load switch, wiring and tamper
+
+## Why the switch is open
+Reasons are a set, and the switch is closed only while the set is empty.
+
+| bit | reason | display |
+| --- | --- | --- |
+$reasons
+
+Opening never waits. A closing waits until the contact interval since the last operation is over, after a
+power cut too. The load-switch test of a class 1 token opens a closed switch for a moment; it never closes
+one while a reason stands, and it changes none.
+
+## Tamper conditions
+| bit | condition | display | events |
+| --- | --- | --- | --- |
+$tampers
+
+A condition is latched until a token clears it; one whose cause is still there is latched again at once.
+
+## No load and starting
+A phase meters once its current and its power exceed $creep of the starting values. The starting current is
+$permil thousandths of the base current: $starting.
+
+## Parameters
+Every one of them is part of the configuration.
+
+### Limits
+$limits
+
+### Load switch
+$switch
+
+### Tamper
+$tamper
+
+### Significant reverse energy
+$reverse
+
+### Wiring
+$wiring
+""")
+
 
 def pages() -> dict[Path, str]:
     """Return the text of every page that this program writes, by its path."""
@@ -318,6 +416,9 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "tokens.md": _tokens(),
         DOCS / "reference" / "display.md": _display(),
         DOCS / "reference" / "short-codes.md": _short_codes(),
+        DOCS / "reference" / "meter-events.md": _events(),
+        DOCS / "reference" / "faults.md": _faults(),
+        DOCS / "reference" / "supply.md": _supply(),
     }
 
 
@@ -581,6 +682,82 @@ def _codes(table: ShortCodeTable) -> str:
         elif meaning in told:
             rows.append(f"| {code} | item {meaning:02d} | {ITEMS[meaning].title} |")
     return "\n".join(["| code | | |", "| --- | --- | --- |", *rows])
+
+
+def _events() -> str:
+    return EVENT_PAGE.substitute(
+        note=NOTE,
+        entry_bytes=ENTRY_BYTES,
+        repeat_min=REPEAT_NS // (60 * SECOND_NS),
+        events="\n".join(
+            f"| {event.value} | {event.title} | `{event.name}` | {event.ends or ''} |"
+            f" {_two(event.register)} | {f'{event.status:04X}' if event.status else ''} |"
+            f" {'always' if event.always else ''} |"
+            for event in EVENTS
+        ),
+    )
+
+
+def _two(register: str) -> str:
+    head, _, last = register.rpartition(".")
+    return f"{register}, {head}.{int(last) + 1}" if register else ""
+
+
+def _faults() -> str:
+    return FAULT_PAGE.substitute(
+        note=NOTE,
+        faults="\n".join(
+            f"| `{fault.text}` | {fault.bit:08X} | {fault.title} | {'opens' if fault.opens else 'as it is'} |"
+            f" {'NotReady' if fault.refuses_tokens else 'taken'} | {fault.begin.value}, {fault.end.value} |"
+            for fault in FAULTS
+        ),
+        behaviours="\n\n".join(f"**`{fault.text}`, {fault.title}.** {fault.behaviour}" for fault in FAULTS),
+        held=", ".join(f"`{fault.text}` for {fault.hold_s // 3600} h" for fault in FAULTS if fault.hold_s),
+    )
+
+
+def _supply() -> str:
+    return SUPPLY_PAGE.substitute(
+        note=NOTE,
+        reasons="\n".join(
+            f"| {reason.value} | {text.title} | `{text.text}` |" for reason, text in REASON_TEXTS.items()
+        ),
+        tampers="\n".join(
+            f"| {kind.value} | {text.title} | `{text.text}` | {text.begin.value}, {text.end.value} |"
+            for kind, text in TAMPER_TEXTS.items()
+        ),
+        creep=f"{CREEP_FRACTION:.0%}".replace("%", " %"),
+        permil=STARTING_CURRENT_PERMIL,
+        starting=" and ".join(f"{base_a * STARTING_CURRENT_PERMIL} mA for {base_a} A" for base_a in (5, 10)),
+        limits=_parameters(SupplyLimitParameters),
+        switch=_parameters(LoadSwitchParameters),
+        tamper=_parameters(TamperParameters),
+        reverse=_parameters(ReverseEnergyParameters),
+        wiring=_parameters(PhaseParameters),
+    )
+
+
+def _parameters(kind: type) -> str:
+    """Return the parameters of a dataclass with their defaults and what its documentation says of them."""
+    section = (getdoc(kind) or "").partition("----------\n")[2].partition("\nRaises")[0]
+    told: dict[str, str] = {}
+    for names, text in re.findall(r"(?m)^([a-z_, ]+) : .*\n((?:    .*\n?)+)", section):
+        for name in names.split(", "):
+            told[name] = " ".join(text.split())
+    default = kind()
+    rows = [
+        f"| `{part.name}` | {_default(getattr(default, part.name))} | {told[part.name]} |"
+        for part in fields(kind)
+    ]
+    return "\n".join(["| name | default | meaning |", "| --- | --- | --- |", *rows])
+
+
+def _default(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(part.name.lower() for part in value) or "none"
+    return str(value)
 
 
 if __name__ == "__main__":
