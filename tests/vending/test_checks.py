@@ -106,6 +106,11 @@ def test_a_good_sale_passes_at_every_limit() -> None:
     check_sale(replace(GOOD, quote_expires=None, last_same_sale=None, vendor_credit_minor=None))
     check_sale(replace(GOOD, key=replace(KEY, issued_until=None, active_from=NOW)))
     check_sale(replace(GOOD, tender_minor=1_000))
+    check_sale(
+        replace(
+            GOOD, tender_minor=50_000, paid_today_minor=0, vendor_credit_minor=50_000, paid_this_month_minor=0
+        )
+    )
 
 
 @pytest.mark.parametrize(("code", "change", "message"), FAULTS, ids=[fault[0] for fault in FAULTS])
