@@ -11,7 +11,16 @@ from inspect import getdoc
 from pathlib import Path
 from string import Template
 
+from joy311.ciu.app import TEXTS
+from joy311.ciu.entry import LEVEL_CODES, LEVEL_DIGITS, MOST_SHORT_CODE_DIGITS, PAIRING_CODE
 from joy311.instant import MILLISECOND_NS, SECOND_NS, from_iso, to_datetime
+from joy311.link import LAYOUTS as LINK_LAYOUTS
+from joy311.link import MEDIA, PUBLIC_DATA, STALE
+from joy311.link.container import PREAMBLE, SIZES, STRIDE, SYNC_BITS, SYNC_TOLERANCE
+from joy311.link.frame import MOST_DATA
+from joy311.link.message import Field as MessageField
+from joy311.link.message import Layout as MessageLayout
+from joy311.link.public_data import ADDRESS_IDENTIFIERS, BLOCKS
 from joy311.meter.credit_warning import CREDIT_ICONS, CREDIT_LIGHT, CreditWarningParameters
 from joy311.meter.diagnosis import FAULTS
 from joy311.meter.display import (
@@ -409,11 +418,160 @@ $wiring
 """)
 
 
+LINK = Template("""\
+$note
+# The link between meter and CIU
+
+The tables of `joy311.link`, which both ends and this page share. The CIU asks, the meter answers; one
+exchange at a time. Frames are those of DL/T 645-2007, so a master that was not made for this meter reads
+the public identifiers over two wires.
+
+## Frame
+| bytes | holds |
+| --- | --- |
+| up to 4 | `FE`, to wake the receiver |
+| 1 | `68` |
+| 6 | address: two decimals a byte, least significant first |
+| 1 | `68` |
+| 1 | control: function in the low five bits, bit 7 for a reply, bit 6 for a failure |
+| 1 | length of the data, at most $most_data |
+| ... | data, each byte plus `33` |
+| 1 | sum of all bytes from the first `68`, modulo 256 |
+| 1 | `16` |
+
+The address is the last twelve digits of the meter's number; `AA` in all six bytes asks the only meter on a
+line for its own.
+
+## Media
+| | $media_names |
+| --- | $media_rule |
+$media
+
+## Public identifiers
+Functions `11` (read) and `13` (read address). Where a sign is kept, it is the highest bit. Energy to and
+from the supply together is what debits credit. Identifiers that end in `FF00` give all of a group, one
+behind the other: $blocks. The address and the number of the meter stand under $addresses.
+
+| identifier | value | unit | bytes | decimals | sign |
+| --- | --- | --- | --- | --- | --- |
+$public
+
+## Private identifiers
+Every request and every reply ends with a CRC-16/X-25 over address, control byte and data: an eight-bit sum
+lets one damaged frame in 256 pass. What is damaged is not answered at all, so it never reaches the meter's
+lock-out.
+
+A write carries a sequence: the number of a session, which the CIU draws at random at every start, and a
+counter. The meter keeps the last sequence of a token and its result in the record that holds the credit.
+The same sequence again is answered from there and not judged; one that is older is refused (result $stale);
+any other is new.
+$messages
+## Container of the power line
+Frames cross the power line in a container: preamble `$preamble`, a sync word of $sync_bits bits of which
+$tolerance may be wrong, then one Reed-Solomon codeword over GF(256). The sync word says how long it is, so
+the header stands inside the code. Inside are: length (1), network (4, the number of the CIU), the frame,
+CRC-16/X-25 (2), zeros, parity. Bits that stand $stride apart on the line are neighbours in the codeword,
+because that is a half period of the mains at 2400 bits a second.
+
+| sync word | data | parity | bytes that may be wrong | longest frame | on the line |
+| --- | --- | --- | --- | --- | --- |
+$sizes
+
+## The CIU
+| keys | what they do |
+| --- | --- |
+| twenty digits | go to the meter as a token at once |
+| up to $short_digits digits, Enter | go to the meter as a short code; Enter alone pages through its display |
+| `$pairing` and the meter's number, Enter | pairs; a number of zeros ends the pairing |
+| `$first_level`, up to $level_digits digits of kWh, Enter | sets the first level of the CIU's own warning |
+| `$second_level`, up to $level_digits digits of kWh, Enter | sets the second |
+| Backspace | takes a digit back; twice at once clears the entry |
+
+| text | when |
+| --- | --- |
+$texts
+""")
+
+
+def _link() -> str:
+    media = list(MEDIA.values())
+    rows: list[tuple[str, list[str]]] = [
+        ("bits a second", [str(medium.baud) for medium in media]),
+        ("bits of a byte on the line", [str(medium.bits_per_byte) for medium in media]),
+        ("silence before a reply", [_milliseconds(medium.turnaround_ns) for medium in media]),
+        ("waiting beyond request and reply", [_milliseconds(medium.slack_ns) for medium in media]),
+        ("silence that breaks a frame off", [_milliseconds(medium.byte_gap_ns) for medium in media]),
+        ("tries", [str(medium.tries) for medium in media]),
+        ("wait before another try", [" to ".join(map(_milliseconds, medium.backoff_ns)) for medium in media]),
+        ("coded container", ["yes" if medium.in_container else "no" for medium in media]),
+        ("only paired CIUs", ["yes" if medium.needs_pairing else "no" for medium in media]),
+        ("poll of an idle CIU every", [_milliseconds(medium.poll_ns) for medium in media]),
+        ("link lost after", [_milliseconds(medium.loss_ns) for medium in media]),
+    ]
+    return LINK.substitute(
+        note=NOTE,
+        most_data=MOST_DATA,
+        media_names=" | ".join(medium.name for medium in media),
+        media_rule=" | ".join("---" for _ in media),
+        media="\n".join(f"| {name} | {' | '.join(values)} |" for name, values in rows),
+        blocks=", ".join(f"`{identifier:08X}`" for identifier in BLOCKS),
+        addresses=" and ".join(f"`{identifier:08X}`" for identifier in ADDRESS_IDENTIFIERS),
+        public="\n".join(
+            f"| `{datum.identifier:08X}` | {datum.name} | {datum.unit} | {datum.size} | {datum.decimals} |"
+            f" {'yes' if datum.signed else 'no'} |"
+            for datum in PUBLIC_DATA.values()
+        ),
+        stale=STALE,
+        messages="".join(_message(layout) for layout in LINK_LAYOUTS.values()),
+        preamble=PREAMBLE.hex(" ").upper(),
+        sync_bits=SYNC_BITS,
+        tolerance=SYNC_TOLERANCE,
+        stride=STRIDE,
+        sizes="\n".join(
+            f"| `{size.sync:08X}` | {size.data} | {size.parity} | {size.parity // 2} | {size.payload} |"
+            f" {size.on_line} |"
+            for size in SIZES
+        ),
+        short_digits=MOST_SHORT_CODE_DIGITS,
+        pairing=PAIRING_CODE,
+        first_level=LEVEL_CODES[0],
+        second_level=LEVEL_CODES[1],
+        level_digits=LEVEL_DIGITS,
+        texts="\n".join(f"| `{text}` | {when} |" for when, text in TEXTS.items()),
+    )
+
+
+def _milliseconds(duration_ns: int) -> str:
+    return f"{duration_ns // MILLISECOND_NS} ms"
+
+
+def _message(layout: MessageLayout) -> str:
+    def row(way: str, field: MessageField) -> str:
+        return f"| {way} | {field.name} | {field.size} | {field.kind} | {field.meaning} |"
+
+    rows = [row("request", field) for field in layout.request] + [
+        row("reply", field) for field in layout.reply
+    ]
+    return "\n".join(
+        [
+            "",
+            f"### {layout.message.capitalize()}: `{layout.identifier:08X}`, function `{layout.function:02X}`",
+            f"A request of {layout.request_bytes()} bytes, a reply of {layout.reply_bytes()}.",
+            "",
+            "| way | field | bytes | kind | meaning |",
+            "| --- | --- | --- | --- | --- |",
+            *rows,
+            "",
+        ]
+    )
+
+
 def pages() -> dict[Path, str]:
     """Return the text of every page that this program writes, by its path."""
     return {
         DOCS / "explanation" / "the-life-of-a-token.md": _life(),
         DOCS / "reference" / "tokens.md": _tokens(),
+        DOCS / "reference" / "link.md": _link(),
         DOCS / "reference" / "display.md": _display(),
         DOCS / "reference" / "short-codes.md": _short_codes(),
         DOCS / "reference" / "meter-events.md": _events(),
