@@ -105,7 +105,7 @@ def test_a_shop_of_ones_own_sells(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("--meter", HOUSEHOLD, "--amount", "1e3"), "1e3"),
-        (("--meter", HOUSEHOLD, "--amount", "0"), "not above zero"),
+        (("--meter", HOUSEHOLD, "--amount", "0"), "not above 0"),
         (("--meter", HOUSEHOLD, "--amount", "10.001"), "10.001"),
         (("--meter", "12", "--amount", "500"), "'12'"),
         (("--meter", HOUSEHOLD, "--amount", "500", "--request-id", "a b"), "request_id"),

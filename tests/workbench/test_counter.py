@@ -1,39 +1,38 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from joy311.errors import InvalidInput, Refused, StorageError
+from joy311.errors import InvalidInput, Joy311Error, Refused, StorageError
 from joy311.instant import MINUTE_NS
-from joy311.vending.demonstration import HOUSEHOLD_DRN, NEIGHBOUR_DRN
-from joy311.vending.security_module import CreditRequest, IssuedToken, SecurityModule
+from joy311.vending.demonstration import HOUSEHOLD_DRN, NEIGHBOUR_DRN, SECURITY_MODULE_DIRECTORY
+from joy311.vending.security_module import IssuedTokens, SoftwareSecurityModule, TokenRequest
 from joy311.vending.service import Shop
 from joy311.workbench.counter import Counter
 from tests.vending.shops import NOW, demonstration
 
 
-class DistantModule:
+class DistantModule(SoftwareSecurityModule):
     """A security module at the far end of a line that may be cut, as a shared one is."""
 
-    def __init__(self, module: SecurityModule) -> None:
-        self._module = module
-        self.away = False
+    away = False
 
-    def check_credit_token(self, request: CreditRequest) -> None:
-        self._module.check_credit_token(request)
-
-    def issue_credit_token(self, request_id: str, request: CreditRequest) -> IssuedToken:
+    def issue_many(self, requests: Sequence[tuple[str, TokenRequest]]) -> list[IssuedTokens | Joy311Error]:
         if self.away:
             raise StorageError("the security module does not answer")
-        return self._module.issue_credit_token(request_id, request)
+        return super().issue_many(requests)
 
 
 @pytest.fixture
 def module(tmp_path: Path) -> Iterator[DistantModule]:
-    with demonstration(tmp_path) as demo:
-        yield DistantModule(demo.security_module)
+    with demonstration(tmp_path):
+        module = DistantModule.open(tmp_path / SECURITY_MODULE_DIRECTORY, random_source=Random(1))
+        with closing(module):
+            yield module
 
 
 @pytest.fixture

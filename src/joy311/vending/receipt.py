@@ -57,6 +57,10 @@ class Receipt:
         The tax [minor units].
     carry_minor : int
         Carried to the next purchase [minor units].
+    taxes : tuple of Line
+        Each tax, where there are several; they sum up to `tax_minor`.
+    further_tokens : tuple of Token20
+        The tokens after the first, where one could not carry the energy.
     """
 
     receipt_number: str
@@ -81,11 +85,14 @@ class Receipt:
     tax_label: str
     tax_minor: int
     carry_minor: int
+    taxes: tuple[Line, ...] = ()
+    further_tokens: tuple[Token20, ...] = ()
 
     @property
     def printed_lines(self) -> tuple[Line, ...]:
         """All lines in the order of the paper; their sum is the tender."""
-        return (*self.lines, Line(self.tax_label, self.tax_minor), Line(CARRY_LABEL, self.carry_minor))
+        taxes = self.taxes or (Line(self.tax_label, self.tax_minor),)
+        return (*self.lines, *taxes, Line(CARRY_LABEL, self.carry_minor))
 
     def as_text(self, columns: int = 32) -> str:
         """Return the receipt as lines of at most `columns` characters, the token in groups of four.
@@ -126,7 +133,7 @@ class Receipt:
             rule,
             *_pair("Electricity", f"{format_kwh(self.energy_wh // WH_PER_UNIT)} kWh", columns),
             "",
-            self.token.grouped().center(columns).rstrip(),
+            *(token.grouped().center(columns).rstrip() for token in (self.token, *self.further_tokens)),
         ]
         return "\n".join(rows) + "\n"
 

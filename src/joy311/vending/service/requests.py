@@ -6,21 +6,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from joy311.instant import MINUTE_NS
 from joy311.vending.store.accounts import HOUSE
 
 ELECTRICITY = 0
 """Service of a credit token: electricity in 0.1 kWh."""
-
-LARGEST_LEAD_MINUTES = 49
-"""How far token identifiers may run ahead of the clock [min]; beyond it the meter has bought too often.
-
-A meter remembers 50 identifiers and takes nothing below them. So one minute sells at most 50 tokens: the
-newest, typed first, must not make the oldest too old.
-"""
-
-CLOCK_TOLERANCE_NS = 2 * MINUTE_NS
-"""How far the clock may stand before the newest sale [ns]; beyond it the clock was set back."""
 
 DEFAULT_SERIES = "A"
 """Receipt series of a shop with one till."""
@@ -39,6 +28,8 @@ class SaleRequest:
         Meter number, 11 or 13 digits (DRN) or 18 (PAN).
     tender_minor : int
         What the customer pays [minor units].
+    units : int, optional
+        The energy that is wanted [0.1 kWh]; `tender_minor` is then what is handed over, 0 for what it costs.
     vendor : str
         Who sells; by default the utility itself.
     allow_repeat : bool
@@ -48,6 +39,7 @@ class SaleRequest:
     request_id: str
     meter: str
     tender_minor: int
+    units: int | None = None
     vendor: str = HOUSE
     allow_repeat: bool = False
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 
 from joy311.errors import Refused, StorageError
 from joy311.vending.registration import Utility
+from joy311.vending.service.pricing import as_tariff
 from joy311.vending.store import accounts, registrations
 from joy311.vending.store.accounts import Vendor
 from joy311.vending.store.database import Database
-from joy311.vending.store.registrations import Limits, TariffVersion
-from joy311.vending.tariff import FlatTariff
+from joy311.vending.store.registrations import FLAT, Limits, TariffRow, flat_tariff
+from joy311.vending.tariff import Tariff, tariff_from_document
+from joy311.vending.tariff.version import TariffState, TariffVersion, tariff_in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +42,48 @@ class Rules:
     version: int
     utility: Utility
     limits: Limits
-    tariffs: dict[str, tuple[TariffVersion, ...]]
+    tariffs: dict[str, list[TariffVersion]]
     vendors: dict[str, Vendor]
     series: dict[str, tuple[str, ...]]
     announces: bool
 
-    def tariff(self, name: str, now: int) -> FlatTariff:
+    def tariff(self, name: str, now: int) -> Tariff:
         """Return the version of a tariff that is in force at `now`.
 
         Raises
         ------
         Refused
-            ``UnknownTariff``, or ``TariffNotInForce`` before its first version begins.
+            ``UnknownTariff``, or ``TariffNotInForce`` where no approved version is.
         """
         versions = self.tariffs.get(name)
         if versions is None:
             raise Refused("UnknownTariff", f"no tariff {name!r} is registered")
-        for version in reversed(versions):
-            if version.effective_from <= now:
-                return version.tariff
-        raise Refused("TariffNotInForce", f"no version of tariff {name!r} is in force yet")
+        return tariff_in_force(versions, now)
+
+
+def tariff_versions(rows: list[TariffRow], utility: Utility) -> dict[str, list[TariffVersion]]:
+    """Return the versions of tariffs on file by name.
+
+    Raises
+    ------
+    StorageError
+        If one of them cannot be read.
+    """
+    found: dict[str, list[TariffVersion]] = {}
+    for row in rows:
+        try:
+            document = json.loads(row.document)
+            if document.get("kind") == FLAT:
+                tariff = as_tariff(flat_tariff(row.name, document, utility.currency))
+            else:
+                tariff = tariff_from_document(document)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StorageError(
+                f"version {row.version} of tariff {row.name} on file is damaged: {error}"
+            ) from None
+        version = TariffVersion(tariff, TariffState(row.state), row.made_by, row.checked_by)
+        found.setdefault(row.name, []).append(version)
+    return found
 
 
 class RuleBook:
@@ -94,7 +119,7 @@ class RuleBook:
                 registrations.read_rules_version(connection),
                 utility,
                 registrations.read_limits(connection),
-                registrations.read_tariffs(connection, utility.currency),
+                tariff_versions(registrations.read_tariff_rows(connection), utility),
                 accounts.read_vendors(connection),
                 accounts.read_series(connection),
                 registrations.has_webhooks(connection),

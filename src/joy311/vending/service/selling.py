@@ -15,17 +15,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from joy311.errors import InvalidInput, Joy311Error, Refused, StorageError
+from joy311.errors import Joy311Error, Refused, StorageError
 from joy311.instant import DAY_NS, MINUTE_NS, SECOND_NS, to_datetime, to_iso
-from joy311.sts import BaseDate, next_token_id, token_id_at
+from joy311.sts import BaseDate, token_id_at
+from joy311.vending.account import Account
+from joy311.vending.quote import Quote
 from joy311.vending.receipt import Receipt
 from joy311.vending.registration import checked_request_id, parse_meter_number
-from joy311.vending.sale import CARRIED_IN_LABEL, CARRY_LABEL, Line, Quote, quote_flat
-from joy311.vending.security_module import CreditRequest, IssuedToken, SecurityModule
+from joy311.vending.sale import Quote as PrintedQuote
+from joy311.vending.security_module import CreditRequest, IssuedTokens, TokenRequest, WholeSecurityModule
+from joy311.vending.security_module.protocol import LARGEST_BATCH
+from joy311.vending.service.pricing import (
+    account_of,
+    bookings,
+    price,
+    printed_quote,
+    state_of,
+    tax_label,
+)
 from joy311.vending.service.requests import (
-    CLOCK_TOLERANCE_NS,
     ELECTRICITY,
-    LARGEST_LEAD_MINUTES,
     SaleRequest,
     fingerprint_of,
 )
@@ -34,8 +43,9 @@ from joy311.vending.store import accounts, sales
 from joy311.vending.store.accounts import HOUSE, Vendor
 from joy311.vending.store.database import Database
 from joy311.vending.store.sales import StoredSale, StoredToken
-from joy311.vending.store.schema import TOKENISED
+from joy311.vending.store.schema import RESERVED, TOKENISED
 from joy311.vending.store.selling import LaneOverdrawn, Reservation, SellingStore, Standing, TokenRow
+from joy311.vending.token_series import CLOCK_TOLERANCE_NS, TokenSeries, allocate
 
 MOST_ROUNDS = 50
 """How often a sale looks again because its meter sold to somebody else meanwhile."""
@@ -54,6 +64,16 @@ class _Job:
     fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A sale that can be: what it costs, what its meter had, and which identifiers it takes."""
+
+    quote: Quote
+    account: Account
+    token_ids: tuple[int, ...]
+    vendor: Vendor
+
+
 Outcome = Receipt | Joy311Error
 
 
@@ -66,7 +86,7 @@ class Selling:
         The shop's.
     rules : RuleBook
         What is sold by.
-    security_module : SecurityModule
+    security_module : WholeSecurityModule
         What makes the tokens.
     series : str
         The first of the utility's own receipt series that is numbered here.
@@ -78,7 +98,7 @@ class Selling:
         self,
         database: Database,
         rules: RuleBook,
-        security_module: SecurityModule,
+        security_module: WholeSecurityModule,
         series: str,
         lanes: int,
     ) -> None:
@@ -88,6 +108,7 @@ class Selling:
         self._store = _selling_store(database)
         self._house_series = (series, *(f"{series}.{number}" for number in range(1, lanes)))
         self._known_series: set[str] = set()
+        self._checked_keys: dict[tuple[object, ...], int] = {}
         self._threads = itertools.count(os.getpid())
         self._thread = threading.local()
 
@@ -129,18 +150,21 @@ class Selling:
         self._finish(unfinished, now, outcomes)
         return [outcomes[place] for place in range(len(requests))]
 
-    def quote(self, meter: str, tender_minor: int, now: int, vendor: str = HOUSE) -> Quote:
+    def quote(self, meter: str, tender_minor: int, now: int, vendor: str = HOUSE) -> PrintedQuote:
         """Return what a sale would be; nothing changes. It raises what the sale would raise."""
-        job = _job(0, SaleRequest("quote", meter, tender_minor, vendor, allow_repeat=True))
+        job = _job(0, SaleRequest("quote", meter, tender_minor, vendor=vendor, allow_repeat=True))
         standing = self._store.look([("", job.drn)])[0]
         rules = self._rules.at(standing.rules_version)
-        return self._decide(job, standing, rules, now)[0]
+        decided = self._decide(job, standing, rules, now)
+        return printed_quote(decided.quote, decided.account)
 
     def finish(self, sale: StoredSale, now: int) -> Receipt:
         """Finish a sale that somebody else left RESERVED, and return its receipt."""
         outcomes: dict[int, Outcome] = {}
         columns = sale.columns
-        request = SaleRequest(sale.request_id, sale.meter, columns["tender_minor"], columns["vendor_id"])
+        request = SaleRequest(
+            sale.request_id, sale.meter, columns["tender_minor"], vendor=columns["vendor_id"]
+        )
         self._finish([(_Job(0, request, sale.meter, columns["fingerprint"]), sale)], now, outcomes)
         outcome = outcomes[0]
         if isinstance(outcome, Joy311Error):
@@ -258,16 +282,11 @@ class Selling:
         """Get the tokens, commit them, and write down the receipts."""
         rows: list[TokenRow] = []
         issued: list[tuple[_Job, StoredSale, list[StoredToken]]] = []
-        announce = False
-        for job, sale in unfinished:
-            try:
-                tokens = [self._issue(sale, token) for token in sale.tokens]
-            except Refused as error:
-                # The module never issued it, and never will under this id: the sale has no token.
-                outcomes[job.place] = error
-                continue
-            except (InvalidInput, StorageError) as error:
-                outcomes[job.place] = error
+        answers = self._issue(
+            [sale for _, sale in unfinished], outcomes, [job.place for job, _ in unfinished]
+        )
+        for (job, sale), tokens in zip(unfinished, answers, strict=True):
+            if tokens is None:
                 continue
             issued.append((job, sale, tokens))
             rows += [
@@ -284,10 +303,9 @@ class Selling:
             ]
         if not rows:
             return
-        announce = self._rules.at(0).announces
-        kept = self._store.tokenise(rows, announce=announce)
+        kept = self._store.tokenise(rows, announce=self._rules.at(0).announces)
         for job, sale, tokens in issued:
-            finished = StoredSale(sale.columns, tuple(tokens), sale.lines)
+            finished = StoredSale(sale.columns, tuple(tokens), sale.lines, sale.taxes)
             if all((sale.request_id, token.part) in kept for token in tokens):
                 outcomes[job.place] = finished.receipt()
             else:
@@ -305,19 +323,49 @@ class Selling:
             )
         return sale.receipt()
 
-    def _issue(self, sale: StoredSale, token: StoredToken) -> StoredToken:
-        """Return `token` with the digits that the security module has for it."""
-        credit = CreditRequest(sale.attributes, ELECTRICITY, token.token_id or 0, token.units)
-        issued: IssuedToken = self._security_module.issue_credit_token(
-            module_request_id(sale.request_id, token.part), credit
-        )
-        return StoredToken(
-            token.part, token.token_id, token.units, issued.token.digits, issued.counter, TOKENISED
-        )
+    def _issue(
+        self, waiting: list[StoredSale], outcomes: dict[int, Outcome], places: list[int]
+    ) -> list[list[StoredToken] | None]:
+        """Return the tokens of each sale, or None where the module has none for it and says why."""
+        wanted: list[tuple[str, TokenRequest]] = [
+            (
+                module_request_id(sale.request_id, token.part),
+                CreditRequest(sale.attributes, ELECTRICITY, token.token_id or 0, token.units),
+            )
+            for sale in waiting
+            for token in sale.tokens
+        ]
+        answers: list[IssuedTokens | Joy311Error] = []
+        for start in range(0, len(wanted), LARGEST_BATCH):
+            part = wanted[start : start + LARGEST_BATCH]
+            try:
+                answers += self._security_module.issue_many(part)
+            except StorageError as error:
+                answers += [error] * len(part)
+        given = iter(answers)
+        found: list[list[StoredToken] | None] = []
+        for place, sale in zip(places, waiting, strict=True):
+            tokens: list[StoredToken] | None = []
+            for token in sale.tokens:
+                match next(given):
+                    case IssuedTokens(tokens=(digits,), counter=counter) if tokens is not None:
+                        tokens.append(
+                            StoredToken(
+                                token.part, token.token_id, token.units, digits.digits, counter, TOKENISED
+                            )
+                        )
+                    case Joy311Error() as refusal:
+                        tokens = None
+                        outcomes[place] = refusal
+                    case _:
+                        pass
+            found.append(tokens)
+        return found
 
     def _reservation(self, job: _Job, standing: Standing, rules: Rules, now: int) -> Reservation:
         """Return the rows of a sale, or raise why there can be none."""
-        quote, token_id, vendor = self._decide(job, standing, rules, now)
+        decided = self._decide(job, standing, rules, now)
+        quote, vendor = decided.quote, decided.vendor
         utility = rules.utility
         request = job.request
         day, month = calendar(now)
@@ -343,15 +391,17 @@ class Selling:
             "key_derivation": standing.key_derivation,
             "key_expiry": standing.key_expiry,
             "tariff_name": quote.tariff_name,
+            "tariff_version": quote.tariff_version,
             "currency_code": quote.currency.code,
             "currency_decimals": quote.currency.decimals,
             "tender_minor": quote.tender_minor,
-            "carried_in_minor": quote.carried_in_minor,
+            "carried_in_minor": standing.carry_minor,
             "units": quote.units,
-            "tax_label": quote.tax_label,
+            "tax_label": tax_label(quote),
             "tax_minor": quote.tax_minor,
             "carry_minor": quote.carry_minor,
             "reason": None,
+            "state_before": standing.tariff_state,
         }
         state = {
             "version": standing.version,
@@ -362,29 +412,27 @@ class Selling:
             "month_minor": bought(standing.month, month, standing.month_minor) + quote.tender_minor,
             "newest_sale_at": max(now, standing.meters_newest_sale_at or 0),
             "newest_tender_minor": quote.tender_minor,
-            "tariff_state": standing.tariff_state,
+            "tariff_state": state_of(quote.account_after),
         }
-        tokens = [{"part": 1, "token_id": token_id, "units": quote.units}]
-        booked = [
-            (
-                sales.CARRIED_IN if line.label == CARRIED_IN_LABEL else sales.CHARGE,
-                line.label,
-                line.amount_minor,
+        tokens = [
+            {"part": part, "token_id": token_id, "units": token.units}
+            for part, (token_id, token) in enumerate(
+                zip(decided.token_ids, quote.tokens, strict=True), start=1
             )
-            for line in quote.lines
-        ]
-        booked += [
-            (sales.TAX, quote.tax_label, quote.tax_minor),
-            (sales.CARRY, CARRY_LABEL, quote.carry_minor),
         ]
         lines = [
-            {"position": position, "account": account, "label": label, "amount_minor": amount_minor}
-            for position, (account, label, amount_minor) in enumerate(booked, start=1)
+            {
+                "position": position,
+                "account": booked.account,
+                "label": booked.label,
+                "amount_minor": booked.amount_minor,
+            }
+            for position, booked in enumerate(bookings(quote), start=1)
         ]
         return Reservation(sale, state, tokens, lines)
 
-    def _decide(self, job: _Job, standing: Standing, rules: Rules, now: int) -> tuple[Quote, int, Vendor]:
-        """Return quote, token identifier and vendor of a sale, or raise why there is none."""
+    def _decide(self, job: _Job, standing: Standing, rules: Rules, now: int) -> _Decided:
+        """Return all of a sale but its rows, or raise why there can be none."""
         vendor = allowed_vendor(rules, job.request.vendor)
         if standing.meter is None:
             raise Refused("UnknownMeter", f"meter {job.drn} is not registered")
@@ -395,19 +443,31 @@ class Selling:
                 f"vendor {vendor.vendor_id} may not sell to supply group {standing.supply_group_code}",
             )
         require_clock(standing.newest_sale_at, now)
-        tender_minor = job.request.tender_minor
-        quote = quote_flat(
-            rules.tariff(standing.tariff_name, now),
-            tender_minor=tender_minor,
-            carried_in_minor=standing.carry_minor,
+        account = account_of(standing.tariff_state, standing.carry_minor)
+        tariff = rules.tariff(standing.tariff_name, now)
+        quote = price(tariff, account, job.request.tender_minor, job.request.units, now)
+        _require_limits(job, quote.tender_minor, standing, rules, now)
+        token_ids = token_ids_after(standing, rules, now, len(quote.tokens))
+        self._check_key(standing, token_ids[-1], quote.tokens[-1].units, now)
+        return _Decided(quote, account, token_ids, vendor)
+
+    def _check_key(self, standing: Standing, token_id: int, units: int, now: int) -> None:
+        """Ask the module whether the key may make such tokens, once a minute for each key."""
+        key = (
+            standing.supply_group_code,
+            standing.key_revision,
+            standing.key_type,
+            standing.base_date,
+            standing.encryption_algorithm,
+            standing.key_derivation,
+            standing.key_expiry,
         )
-        _require_limits(job, standing, rules, now)
-        token_id = token_id_after(standing, rules, now)
+        minute = now // MINUTE_NS
+        if self._checked_keys.get(key) == minute:
+            return
         attributes = sales.attributes_of(standing._asdict())
-        self._security_module.check_credit_token(
-            CreditRequest(attributes, ELECTRICITY, token_id, quote.units)
-        )
-        return quote, token_id, vendor
+        self._security_module.check(CreditRequest(attributes, ELECTRICITY, token_id, units))
+        self._checked_keys[key] = minute
 
     def _series_of(self, vendor: str) -> str | None:
         return self._house_series[self._lane() % len(self._house_series)] if vendor == HOUSE else None
@@ -471,8 +531,8 @@ def require_clock(newest_sale_at: int | None, now: int) -> None:
         )
 
 
-def token_id_after(standing: Standing, rules: Rules, now: int) -> int:
-    """Return the next token identifier of a meter.
+def token_ids_after(standing: Standing, rules: Rules, now: int, count: int) -> tuple[int, ...]:
+    """Return the next token identifiers of a meter.
 
     Raises
     ------
@@ -481,20 +541,11 @@ def token_id_after(standing: Standing, rules: Rules, now: int) -> int:
     """
     base_date = BaseDate(standing.base_date)
     known = [one for one in (standing.last_token_id, standing.token_id_floor) if one is not None]
-    try:
-        if rules.limits.token_floor is not None and rules.limits.token_floor > base_date.epoch_ns:
-            known.append(token_id_at(rules.limits.token_floor, base_date))
-        token_id = next_token_id(now, base_date, max(known) if known else None)
-        lead_minutes = token_id - token_id_at(now, base_date)
-    except InvalidInput as error:
-        raise Refused("TokenIdentifiersEnded", str(error)) from None
-    if lead_minutes > LARGEST_LEAD_MINUTES:
-        raise Refused(
-            "TokenIdentifiersAhead",
-            f"meter {standing.meter} bought so often that its next token would be {lead_minutes} minutes "
-            f"ahead of the clock, at most {LARGEST_LEAD_MINUTES} are allowed: wait",
-        )
-    return token_id
+    floor = rules.limits.token_floor
+    if floor is not None and floor > base_date.epoch_ns:
+        known.append(token_id_at(floor, base_date))
+    series = TokenSeries(str(standing.meter), base_date, max(known) if known else None)
+    return allocate(series, now, count=count)
 
 
 def bought(stored_period: int, period: int, stored_minor: int) -> int:
@@ -513,9 +564,8 @@ def _calendar(day: int) -> tuple[int, int]:
     return day, 12 * date.year + date.month - 1
 
 
-def _require_limits(job: _Job, standing: Standing, rules: Rules, now: int) -> None:
+def _require_limits(job: _Job, tender_minor: int, standing: Standing, rules: Rules, now: int) -> None:
     limits = rules.limits
-    tender_minor = job.request.tender_minor
     money = rules.utility.currency
     day, month = calendar(now)
     for code, most_minor, before_minor, period in (
@@ -542,20 +592,21 @@ def _require_limits(job: _Job, standing: Standing, rules: Rules, now: int) -> No
 def _job(place: int, request: SaleRequest) -> _Job:
     checked_request_id(request.request_id)
     drn = parse_meter_number(request.meter).drn
-    return _Job(place, request, drn, fingerprint_of(drn, request.tender_minor))
+    content: list[str | int] = [drn, request.tender_minor]
+    if request.units is not None:
+        content += ["units", request.units]
+    return _Job(place, request, drn, fingerprint_of(*content))
 
 
 def _stored(columns: dict[str, object], reservation: Reservation) -> StoredSale:
     return StoredSale(
         columns,
         tuple(
-            StoredToken(token["part"], token["token_id"], token["units"], None, None, "RESERVED")
+            StoredToken(token["part"], token["token_id"], token["units"], None, None, RESERVED)
             for token in reservation.tokens
         ),
-        tuple(
-            Line(line["label"], line["amount_minor"])
-            for line in reservation.lines
-            if line["account"] not in (sales.TAX, sales.CARRY)
+        *sales.split_lines(
+            (line["account"], line["label"], line["amount_minor"]) for line in reservation.lines
         ),
     )
 

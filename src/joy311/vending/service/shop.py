@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,15 +22,16 @@ from joy311.vending.registration import (
     parse_meter_number,
 )
 from joy311.vending.sale import Quote
-from joy311.vending.security_module import SecurityModule, VendingKeyAttributes
+from joy311.vending.security_module import VendingKeyAttributes, WholeSecurityModule
 from joy311.vending.service.requests import DEFAULT_SERIES, SaleRequest
-from joy311.vending.service.rules import RuleBook
+from joy311.vending.service.rules import RuleBook, tariff_versions
 from joy311.vending.service.selling import Outcome, Selling
 from joy311.vending.store import accounts, registrations, sales
 from joy311.vending.store.accounts import HOUSE, Vendor
 from joy311.vending.store.database import HEAD, Database, Transaction
-from joy311.vending.store.registrations import Limits
-from joy311.vending.tariff import FlatTariff
+from joy311.vending.store.registrations import FLAT, Limits, TariffRow, flat_tariff
+from joy311.vending.tariff import FlatTariff, Tariff, tariff_to_document
+from joy311.vending.tariff.version import TariffState, TariffVersion, approve, draft
 from joy311.vending.verification import (
     NOT_SOLD_HERE,
     Verification,
@@ -49,7 +51,12 @@ class Shop:
     """
 
     def __init__(
-        self, database: Database, utility: Utility, security_module: SecurityModule, series: str, lanes: int
+        self,
+        database: Database,
+        utility: Utility,
+        security_module: WholeSecurityModule,
+        series: str,
+        lanes: int,
     ) -> None:
         self._database = database
         self._utility = utility
@@ -64,7 +71,7 @@ class Shop:
         utility: Utility,
         supply_group: VendingKeyAttributes,
         tariff: FlatTariff,
-        security_module: SecurityModule,
+        security_module: WholeSecurityModule,
         receipt_series: str = DEFAULT_SERIES,
         database_url: str | None = None,
     ) -> Self:
@@ -82,7 +89,7 @@ class Shop:
             The first supply group; the security module holds its key already.
         tariff : FlatTariff
             The first tariff.
-        security_module : SecurityModule
+        security_module : WholeSecurityModule
             What makes its tokens; the shop does not close it.
         receipt_series : str
             The series that this till numbers its receipts in.
@@ -104,7 +111,7 @@ class Shop:
                     raise InvalidInput(f"there is a shop in {database.place} already", field="directory")
                 registrations.insert_utility(connection, utility)
                 registrations.insert_vending_key(connection, supply_group)
-                registrations.insert_tariff(connection, tariff, made_by=MADE_AT_REGISTRATION)
+                registrations.insert_tariff_row(connection, _flat_row(tariff))
                 house = Vendor(HOUSE, utility.name, is_prefunded=False)
                 accounts.insert_vendor(connection, house, (receipt_series,))
         finally:
@@ -121,7 +128,7 @@ class Shop:
         cls,
         directory: Path,
         *,
-        security_module: SecurityModule,
+        security_module: WholeSecurityModule,
         receipt_series: str = DEFAULT_SERIES,
         lanes: int = 1,
         database_url: str | None = None,
@@ -132,7 +139,7 @@ class Shop:
         ----------
         directory : Path
             Where the shop's database is.
-        security_module : SecurityModule
+        security_module : WholeSecurityModule
             What makes its tokens; the shop does not close it.
         receipt_series : str
             The series that this till numbers its receipts in.
@@ -160,7 +167,7 @@ class Shop:
         cls,
         database: Database,
         *,
-        security_module: SecurityModule,
+        security_module: WholeSecurityModule,
         receipt_series: str = DEFAULT_SERIES,
         lanes: int = 1,
     ) -> Self:
@@ -308,22 +315,78 @@ class Shop:
         """
         _check_currency(tariff, self._utility)
         with self._database.write() as connection:
-            if registrations.read_tariff(connection, tariff.name, tariff.currency) is not None:
+            if registrations.read_tariff_rows(connection, tariff.name):
                 raise Refused("TariffExists", f"there is a tariff {tariff.name} already")
-            registrations.insert_tariff(connection, tariff, made_by=MADE_AT_REGISTRATION)
+            registrations.insert_tariff_row(connection, _flat_row(tariff))
             registrations.change_rules(connection)
         return tariff
 
     def tariff(self, name: str) -> FlatTariff:
-        """Return the tariff of that name.
+        """Return the flat tariff of that name.
 
         Raises
         ------
         Refused
-            ``UnknownTariff``.
+            ``UnknownTariff``, or ``TariffNotFlat`` where it has blocks, charges or versions.
         """
         with self._database.read() as connection:
-            return _known_tariff(connection, name, self._utility)
+            rows = _known_tariff(connection, name)
+        document = json.loads(rows[-1].document)
+        if document.get("kind") != FLAT:
+            raise Refused("TariffNotFlat", f"tariff {name!r} is more than one price")
+        return flat_tariff(name, document, self._utility.currency)
+
+    def propose_tariff(self, tariff: Tariff, maker: str) -> TariffVersion:
+        """Hand in the next version of a tariff; it is sold by once another person approved it.
+
+        Raises
+        ------
+        InvalidInput
+            If its currency is not the shop's.
+        Refused
+            ``TariffVersion`` where its version does not follow the newest one.
+        """
+        _check_currency(tariff, self._utility)
+        version = draft(tariff, maker)
+        with self._database.write() as connection:
+            rows = registrations.read_tariff_rows(connection, tariff.name)
+            newest = rows[-1].version if rows else 0
+            if tariff.version != newest + 1:
+                raise Refused(
+                    "TariffVersion",
+                    f"the next version of tariff {tariff.name} is {newest + 1}, not {tariff.version}",
+                )
+            registrations.insert_tariff_row(
+                connection,
+                TariffRow(
+                    tariff.name,
+                    tariff.version,
+                    tariff.effective_from,
+                    json.dumps(tariff_to_document(tariff)),
+                    version.state.value,
+                    maker,
+                    None,
+                ),
+            )
+            registrations.change_rules(connection)
+        return version
+
+    def approve_tariff(self, name: str, version: int, checker: str, now: int) -> TariffVersion:
+        """Approve a version that another person handed in.
+
+        Raises
+        ------
+        Refused
+            ``UnknownTariff``, ``TariffState``, ``SamePerson``, ``TariffBackdated``.
+        """
+        with self._database.write() as connection:
+            rows = [row for row in _known_tariff(connection, name) if row.version == version]
+            if not rows:
+                raise Refused("UnknownTariff", f"tariff {name!r} has no version {version}")
+            approved = approve(tariff_versions(rows, self._utility)[name][0], checker, now)
+            registrations.update_tariff_state(connection, name, version, approved.state.value, checker)
+            registrations.change_rules(connection)
+        return approved
 
     def add_supply_group(self, attributes: VendingKeyAttributes) -> None:
         """Register a supply group's key revision; the key itself is the security module's.
@@ -469,7 +532,7 @@ class Shop:
             meter = RegisteredMeter(
                 drn=pan.drn,
                 customer=_known_customer(connection, customer_id),
-                tariff_name=_known_tariff(connection, tariff_name, self._utility).name,
+                tariff_name=_known_tariff(connection, tariff_name)[0].name,
                 attributes=attributes,
             )
             if registrations.read_meter(connection, pan.drn) is not None:
@@ -605,7 +668,7 @@ class Shop:
         return NOT_SOLD_HERE
 
 
-def _check_currency(tariff: FlatTariff, utility: Utility) -> None:
+def _check_currency(tariff: FlatTariff | Tariff, utility: Utility) -> None:
     if tariff.currency != utility.currency:
         raise InvalidInput(
             f"the tariff is in {tariff.currency.code}, the shop sells in {utility.currency.code}",
@@ -620,11 +683,23 @@ def _known_meter(connection: Transaction, drn: str) -> RegisteredMeter:
     return meter
 
 
-def _known_tariff(connection: Transaction, name: str, utility: Utility) -> FlatTariff:
-    tariff = registrations.read_tariff(connection, name, utility.currency)
-    if tariff is None:
+def _known_tariff(connection: Transaction, name: str) -> list[TariffRow]:
+    rows = registrations.read_tariff_rows(connection, name)
+    if not rows:
         raise Refused("UnknownTariff", f"no tariff {name!r} is registered")
-    return tariff
+    return rows
+
+
+def _flat_row(tariff: FlatTariff) -> TariffRow:
+    return TariffRow(
+        name=tariff.name,
+        version=1,
+        effective_from=0,
+        document=registrations.flat_document(tariff),
+        state=TariffState.APPROVED.value,
+        made_by=MADE_AT_REGISTRATION,
+        checked_by=MADE_AT_REGISTRATION,
+    )
 
 
 def _known_customer(connection: Transaction, customer_id: str) -> Customer:

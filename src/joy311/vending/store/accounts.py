@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from joy311.errors import InvalidInput, Refused
 from joy311.vending.registration import checked_identifier, checked_name
@@ -108,12 +108,16 @@ def ensure_lane(connection: Connection, vendor_id: str, series: str) -> None:
         ``SeriesExists`` where the series is another vendor's.
     """
     lane = schema.account_lane
-    present = connection.execute(select(lane.c.vendor_id).where(lane.c.series == series)).scalar_one_or_none()
-    if present is None:
-        connection.execute(
-            lane.insert().values(series=series, vendor_id=vendor_id, available_minor=0, last_number=0)
-        )
-    elif present != vendor_id:
+    # Two processes may come for the same new lane at once.
+    connection.execute(
+        text(
+            "INSERT INTO account_lane (series, vendor_id, available_minor, last_number) "
+            "VALUES (:series, :vendor_id, 0, 0) ON CONFLICT DO NOTHING"
+        ),
+        {"series": series, "vendor_id": vendor_id},
+    )
+    owner = connection.execute(select(lane.c.vendor_id).where(lane.c.series == series)).scalar_one()
+    if owner != vendor_id:
         raise Refused("SeriesExists", f"receipt series {series} belongs to another vendor")
 
 

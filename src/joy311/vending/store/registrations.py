@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from joy311.errors import StorageError
 from joy311.sts import BaseDate, EncryptionAlgorithm, KeyAttributes, KeyDerivation, KeyType
 from joy311.vending.money import Currency, Rounding
 from joy311.vending.registration import Customer, RegisteredMeter, Utility
@@ -22,23 +21,21 @@ UTILITY_ID = "1"
 """The one utility of a shop; the column is there so that a shop may serve several."""
 
 
+FLAT = "flat"
+"""Kind of a flat tariff's document."""
+
+
 @dataclass(frozen=True, slots=True)
-class TariffVersion:
-    """A tariff as it was from an instant on.
+class TariffRow:
+    """A version of a tariff as it is on file: the columns of `schema.tariff`."""
 
-    Parameters
-    ----------
-    version : int
-        Counts from 1.
-    effective_from : int
-        When it begins [ns since 1970 UTC].
-    tariff : FlatTariff
-        What it says.
-    """
-
+    name: str
     version: int
     effective_from: int
-    tariff: FlatTariff
+    document: str
+    state: str
+    made_by: str
+    checked_by: str | None
 
 
 def read_utility(connection: Connection) -> Utility | None:
@@ -198,49 +195,42 @@ def insert_customer(connection: Connection, customer: Customer) -> None:
     connection.execute(schema.customer.insert().values(customer_id=customer.customer_id, name=customer.name))
 
 
-def read_tariff(connection: Connection, name: str, currency: Currency) -> FlatTariff | None:
-    """Return the newest version of the tariff of that name."""
-    versions = read_tariffs(connection, currency, name).get(name)
-    return None if versions is None else versions[-1].tariff
-
-
-def read_tariffs(
-    connection: Connection, currency: Currency, name: str | None = None
-) -> dict[str, tuple[TariffVersion, ...]]:
+def read_tariff_rows(connection: Connection, name: str | None = None) -> list[TariffRow]:
     """Return the versions of every tariff, or of the one of that name, the newest last."""
     table = schema.tariff
-    query = select(table).order_by(table.c.name, table.c.effective_from, table.c.version)
+    query = select(table).order_by(table.c.name, table.c.version)
     if name is not None:
         query = query.where(table.c.name == name)
-    found: dict[str, tuple[TariffVersion, ...]] = {}
-    for row in connection.execute(query):
-        version = TariffVersion(
-            row.version, row.effective_from, tariff_from_document(row.name, row.document, currency)
+    return [
+        TariffRow(
+            row.name, row.version, row.effective_from, row.document, row.state, row.made_by, row.checked_by
         )
-        found[row.name] = (*found.get(row.name, ()), version)
-    return found
+        for row in connection.execute(query)
+    ]
 
 
-def insert_tariff(
-    connection: Connection, tariff: FlatTariff, *, version: int = 1, effective_from: int = 0, made_by: str
+def insert_tariff_row(connection: Connection, row: TariffRow) -> None:
+    """Keep a version of a tariff."""
+    connection.execute(schema.tariff.insert().values(**asdict(row)))
+
+
+def update_tariff_state(
+    connection: Connection, name: str, version: int, state: str, checked_by: str | None
 ) -> None:
-    """Keep a version of `tariff`."""
+    """Keep what somebody decided on a version of a tariff."""
+    table = schema.tariff
     connection.execute(
-        schema.tariff.insert().values(
-            name=tariff.name,
-            version=version,
-            effective_from=effective_from,
-            document=tariff_document(tariff),
-            made_by=made_by,
-        )
+        table.update()
+        .where(table.c.name == name, table.c.version == version)
+        .values(state=state, checked_by=checked_by)
     )
 
 
-def tariff_document(tariff: FlatTariff) -> str:
-    """Return `tariff` as it is kept, but for its name and currency."""
+def flat_document(tariff: FlatTariff) -> str:
+    """Return a flat tariff as it is kept, but for its name and currency."""
     return json.dumps(
         {
-            "kind": "flat",
+            "kind": FLAT,
             "price_per_kwh": f"{tariff.price_per_kwh:f}",
             "tax_name": tariff.tax_name,
             "tax_rate_percent": f"{tariff.tax_rate_percent:f}",
@@ -252,27 +242,18 @@ def tariff_document(tariff: FlatTariff) -> str:
     )
 
 
-def tariff_from_document(name: str, document: str, currency: Currency) -> FlatTariff:
-    """Return the tariff that `tariff_document` wrote.
-
-    Raises
-    ------
-    StorageError
-        If it is of a kind that this program does not know.
-    """
-    fields = json.loads(document)
-    if fields["kind"] != "flat":
-        raise StorageError(f"tariff {name} is of the unknown kind {fields['kind']!r}")
+def flat_tariff(name: str, document: dict[str, Any], currency: Currency) -> FlatTariff:
+    """Return the tariff that `flat_document` wrote."""
     return FlatTariff(
         name=name,
         currency=currency,
-        price_per_kwh=Decimal(fields["price_per_kwh"]),
-        tax_name=fields["tax_name"],
-        tax_rate_percent=Decimal(fields["tax_rate_percent"]),
-        tax_basis=TaxBasis(fields["tax_basis"]),
-        rounding=Rounding(fields["rounding"]),
-        minimum_tender_minor=fields["minimum_tender_minor"],
-        maximum_tender_minor=fields["maximum_tender_minor"],
+        price_per_kwh=Decimal(document["price_per_kwh"]),
+        tax_name=document["tax_name"],
+        tax_rate_percent=Decimal(document["tax_rate_percent"]),
+        tax_basis=TaxBasis(document["tax_basis"]),
+        rounding=Rounding(document["rounding"]),
+        minimum_tender_minor=document["minimum_tender_minor"],
+        maximum_tender_minor=document["maximum_tender_minor"],
     )
 
 

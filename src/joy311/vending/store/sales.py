@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,8 +24,8 @@ from joy311.vending.sale import WH_PER_UNIT, Line
 from joy311.vending.store import schema
 from joy311.vending.store.schema import RESERVED, TOKENISED, VOID
 
-CHARGE, CARRIED_IN, TAX, CARRY = "CHARGE", "CARRIED_IN", "TAX", "CARRY"
-"""Accounts of the ledger; over one sale the amounts sum up to the tender."""
+CARRIED_IN, TAX, CHANGE, CARRY = "CARRIED_IN", "TAX", "CHANGE", "CARRY"
+"""Accounts of the ledger beside those of the quote's lines; over one sale they sum up to the tender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,15 @@ class StoredSale:
     tokens : tuple of StoredToken
         Its tokens by part.
     lines : tuple of Line
-        Charges without tax, and money carried in.
+        Charges without tax, money carried in, and change.
+    taxes : tuple of Line
+        Each tax.
     """
 
     columns: Mapping[str, Any]
     tokens: tuple[StoredToken, ...]
     lines: tuple[Line, ...]
+    taxes: tuple[Line, ...]
 
     @property
     def request_id(self) -> str:
@@ -127,6 +130,8 @@ class StoredSale:
             tax_label=row["tax_label"],
             tax_minor=row["tax_minor"],
             carry_minor=row["carry_minor"],
+            taxes=self.taxes if len(self.taxes) > 1 else (),
+            further_tokens=tuple(Token20.parse(token.digits or "") for token in self.tokens[1:]),
         )
 
 
@@ -245,7 +250,7 @@ def currency_of(code: str, decimals: int) -> Currency:
 def _sales(connection: Connection, query: Select[Any]) -> list[StoredSale]:
     rows = connection.execute(query).mappings().all()
     return [
-        StoredSale(row, _tokens(connection, row), _lines(connection, row["meter"], row["request_id"]))
+        StoredSale(row, _tokens(connection, row), *_lines(connection, row["meter"], row["request_id"]))
         for row in map(dict, rows)
     ]
 
@@ -267,15 +272,25 @@ def _tokens(connection: Connection, row: Mapping[str, Any]) -> tuple[StoredToken
     return tuple(StoredToken(*one) for one in found)
 
 
-def _lines(connection: Connection, meter: str, request_id: str) -> tuple[Line, ...]:
+def _lines(connection: Connection, meter: str, request_id: str) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
     ledger = schema.ledger
     found: Sequence[Any] = connection.execute(
-        select(ledger.c.label, ledger.c.amount_minor)
-        .where(
-            ledger.c.meter == meter,
-            ledger.c.request_id == request_id,
-            ledger.c.account.not_in((TAX, CARRY)),
-        )
+        select(ledger.c.account, ledger.c.label, ledger.c.amount_minor)
+        .where(ledger.c.meter == meter, ledger.c.request_id == request_id)
         .order_by(ledger.c.position)
     ).all()
-    return tuple(Line(one.label, one.amount_minor) for one in found)
+    return split_lines([(one.account, one.label, one.amount_minor) for one in found])
+
+
+def split_lines(
+    booked: Iterable[tuple[str, str, int]],
+) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    """Return the lines that a receipt lists, and the taxes, of what the ledger booked."""
+    lines = []
+    taxes = []
+    for account, label, amount_minor in booked:
+        if account == TAX:
+            taxes.append(Line(label, amount_minor))
+        elif account != CARRY:
+            lines.append(Line(label, amount_minor))
+    return tuple(lines), tuple(taxes)

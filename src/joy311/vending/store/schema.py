@@ -108,6 +108,7 @@ tariff = Table(
     Column("version", Integer, primary_key=True),
     Column("effective_from", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
+    Column("state", Text, nullable=False),
     Column("made_by", Text, nullable=False),
     Column("checked_by", Text),
 )
@@ -221,6 +222,7 @@ sale = Table(
     Column("meter_pan", Text, nullable=False),
     *_key_columns(),
     Column("tariff_name", Text, nullable=False),
+    Column("tariff_version", Integer, nullable=False),
     Column("currency_code", Text, nullable=False),
     Column("currency_decimals", Integer, nullable=False),
     Column("tender_minor", BigInteger, nullable=False),
@@ -230,6 +232,8 @@ sale = Table(
     Column("tax_minor", BigInteger, nullable=False),
     Column("carry_minor", BigInteger, nullable=False),
     Column("reason", Text),
+    # What the meter's tariff state was, so that a sale without a token can be undone.
+    Column("state_before", Text, nullable=False),
     UniqueConstraint("request_id"),
     UniqueConstraint("receipt_series", "receipt_number"),
 )

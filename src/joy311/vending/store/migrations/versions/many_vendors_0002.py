@@ -88,8 +88,8 @@ _OF_SALE = (
     "carry_minor"
 )
 _NUMBERED = (
-    "SELECT count(*) FROM aside_sale_line l WHERE l.meter = s.meter AND l.base_date = s.base_date "
-    "AND l.token_id = s.token_id"
+    "SELECT coalesce(max(l.position), 0) FROM aside_sale_line l WHERE l.meter = s.meter "
+    "AND l.base_date = s.base_date AND l.token_id = s.token_id"
 )
 
 
@@ -146,8 +146,9 @@ def upgrade() -> None:
     )
     fill(
         "INSERT INTO sale (meter, request_id, kind, fingerprint, vendor_id, receipt_series, receipt_number, "
-        f"reserved_at, charged_minor, {_OF_SALE}) SELECT meter, request_id, 'SALE', fingerprint, 'house', "
-        f"receipt_series, receipt_number, reserved_at, 0, {_OF_SALE} FROM aside_sale"
+        f"reserved_at, charged_minor, tariff_version, state_before, {_OF_SALE}) "
+        "SELECT meter, request_id, 'SALE', fingerprint, 'house', "
+        f"receipt_series, receipt_number, reserved_at, 0, 1, '', {_OF_SALE} FROM aside_sale"
     )
     fill(
         "INSERT INTO token (meter, request_id, part, state, base_date, token_id, units, digits, counter, "
@@ -157,7 +158,7 @@ def upgrade() -> None:
     fill(
         "INSERT INTO ledger (meter, request_id, position, account, label, amount_minor) "
         "SELECT s.meter, s.request_id, l.position, CASE WHEN l.amount_minor < 0 THEN 'CARRIED_IN' ELSE "
-        "'CHARGE' END, l.label, l.amount_minor FROM aside_sale_line l JOIN aside_sale s "
+        "'ENERGY' END, l.label, l.amount_minor FROM aside_sale_line l JOIN aside_sale s "
         "ON s.meter = l.meter AND s.base_date = l.base_date AND s.token_id = l.token_id"
     )
     fill(
@@ -258,8 +259,8 @@ def _tariffs_become_documents() -> None:
         document = {"kind": "flat", **{name: row[name] for name in _FLAT_COLUMNS}}
         connection.execute(
             sa.text(
-                "INSERT INTO tariff (name, version, effective_from, document, made_by, checked_by) "
-                "VALUES (:name, 1, 0, :document, 'upgrade', 'upgrade')"
+                "INSERT INTO tariff (name, version, effective_from, document, state, made_by, checked_by) "
+                "VALUES (:name, 1, 0, :document, 'approved', 'registration', 'upgrade')"
             ),
             {"name": row["name"], "document": json.dumps(document)},
         )
@@ -366,6 +367,7 @@ def _make_tables() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("effective_from", sa.BigInteger(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
         sa.Column("made_by", sa.Text(), nullable=False),
         sa.Column("checked_by", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("name", "version", name=op.f("pk_tariff")),
@@ -536,6 +538,7 @@ def _make_tables() -> None:
         sa.Column("key_derivation", sa.Integer(), nullable=False),
         sa.Column("key_expiry", sa.Integer(), nullable=False),
         sa.Column("tariff_name", sa.Text(), nullable=False),
+        sa.Column("tariff_version", sa.Integer(), nullable=False),
         sa.Column("currency_code", sa.Text(), nullable=False),
         sa.Column("currency_decimals", sa.Integer(), nullable=False),
         sa.Column("tender_minor", sa.BigInteger(), nullable=False),
@@ -545,6 +548,7 @@ def _make_tables() -> None:
         sa.Column("tax_minor", sa.BigInteger(), nullable=False),
         sa.Column("carry_minor", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("state_before", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["meter"], ["meter.meter"], name=op.f("fk_sale_meter")),
         sa.PrimaryKeyConstraint("meter", "request_id", name=op.f("pk_sale")),
         sa.UniqueConstraint(
