@@ -13,6 +13,11 @@ from string import Template
 
 from joy311.ciu.app import TEXTS
 from joy311.ciu.entry import LEVEL_CODES, LEVEL_DIGITS, MOST_SHORT_CODE_DIGITS, PAIRING_CODE
+from joy311.iec62056 import REGISTERS, IntervalStatus, PortError, Register, Speed
+from joy311.iec62056.access import Level
+from joy311.iec62056.registers import Group, Hexadecimal, Number, PeakOf, Special, Text
+from joy311.iec62056.server import TRANSITIONS, Heard, State
+from joy311.iec62056.time_formats import CLOCK_FORMATS, DATE_FORMATS, STAMP_FORMATS
 from joy311.instant import MILLISECOND_NS, SECOND_NS, from_iso, to_datetime
 from joy311.link import LAYOUTS as LINK_LAYOUTS
 from joy311.link import MEDIA, PUBLIC_DATA, STALE
@@ -566,11 +571,57 @@ def _message(layout: MessageLayout) -> str:
     )
 
 
+REGISTERS_PAGE = Template("""\
+$note
+# Registers of the local port
+
+The table `joy311.iec62056.REGISTERS`, which the meter, the reader and this page share. How to reach it
+stands under [the local port](local-port.md).
+
+A code is asked for as `1.8.0`, `1-0:1.8.0` or `1-0:1.8.0*255`; `1.8.0*01` is the value at the end of the
+last billing period. *Shown* registers are in the read-out. Levels: $levels.
+
+$groups
+## Errors
+| text | name | means |
+| --- | --- | --- |
+$errors
+
+## Status
+Of an interval of the load profile, and the lower half of that of an entry in the log-book.
+
+| bit | means |
+| --- | --- |
+$status
+
+## Times
+All of these are read, one of each kind is written. A leading `s` is the season: 0 for normal time, which the
+meter keeps all year, 1 for summer time, 2 for UTC.
+
+| kind | formats |
+| --- | --- |
+$times
+
+## Speeds
+| Bd | character in mode C | character in mode B |
+| --- | --- | --- |
+$speeds
+
+## The session
+What a meter does with what it hears; where a cell is empty it stays silent.
+
+| heard | $states |
+| --- | $rule |
+$transitions
+""")
+
+
 def pages() -> dict[Path, str]:
     """Return the text of every page that this program writes, by its path."""
     return {
         DOCS / "explanation" / "the-life-of-a-token.md": _life(),
         DOCS / "reference" / "tokens.md": _tokens(),
+        DOCS / "reference" / "registers.md": _registers(),
         DOCS / "reference" / "link.md": _link(),
         DOCS / "reference" / "display.md": _display(),
         DOCS / "reference" / "short-codes.md": _short_codes(),
@@ -578,6 +629,63 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "faults.md": _faults(),
         DOCS / "reference" / "supply.md": _supply(),
     }
+
+
+def _registers() -> str:
+    sections = []
+    for group in Group:
+        rows = [
+            f"| `{register.code}` | {register.title} | {_form(register)} |"
+            f" {'yes' if register.in_readout else ''} | {int(register.read)} |"
+            f" {'' if register.write is None else int(register.write)} |"
+            for register in REGISTERS.values()
+            if register.group is group
+        ]
+        heading = "| code | register | form | shown | read | write |\n| --- | --- | --- | --- | --- | --- |"
+        sections.append("\n".join([f"## {group.value}", heading, *rows, ""]))
+    kinds = {"time of day": CLOCK_FORMATS, "date": DATE_FORMATS, "time stamp": STAMP_FORMATS}
+    return REGISTERS_PAGE.substitute(
+        note=NOTE,
+        levels=", ".join(f"{int(level)} {level.name.lower()}" for level in Level),
+        groups="\n".join(sections),
+        errors="\n".join(f"| `{error.text}` | {error.name} | {error.meaning} |" for error in PortError),
+        status="\n".join(
+            f"| {int(bit):04X} | {str(bit.name).lower().replace('_', ' ')} |" for bit in IntervalStatus
+        ),
+        times="\n".join(
+            f"| {kind} | {', '.join(f'`{form.value}`' for form in forms)} |" for kind, forms in kinds.items()
+        ),
+        speeds="\n".join(f"| {speed.bd} | {speed.negotiated} | {speed.announced} |" for speed in Speed),
+        states=" | ".join(state.value for state in State),
+        rule=" | ".join("---" for _ in State),
+        transitions="\n".join(
+            f"| {heard.value} | {' | '.join(_step(state, heard) for state in State)} |" for heard in Heard
+        ),
+    )
+
+
+def _step(state: State, heard: Heard) -> str:
+    step = TRANSITIONS.get((state, heard))
+    return step.value if step is not None else ""
+
+
+def _form(register: Register) -> str:
+    match register.form:
+        case Number() as number:
+            return _number_form(number)
+        case PeakOf(number):
+            return f"{_number_form(number)} and a time stamp"
+        case Text(longest):
+            return f"text, at most {longest} characters"
+        case Hexadecimal(digits):
+            return f"{digits} hexadecimal digits"
+        case Special() as special:
+            return special.value
+
+
+def _number_form(number: Number) -> str:
+    zeros = "0" * number.digits + ("." + "0" * number.decimals if number.decimals else "")
+    return f"`{zeros}*{number.unit}`" if number.unit else f"`{zeros}`"
 
 
 def _life() -> str:

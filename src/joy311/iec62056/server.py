@@ -141,7 +141,7 @@ class Step(Enum):
     SELECT = "goes where the option says"
     READ_OUT = "sends the read-out at 300 Bd"
     BREAK_OR_READ_OUT = "ends after B0, else sends the read-out at 300 Bd"
-    REPEAT = "sends the last message again, three times at most"
+    REPEAT = "sends the last message again, outside programming mode three times at most"
     NEXT_BLOCK = "sends the next block"
     OBEY = "carries out the command or answers an error"
     PROGRAM = "enters programming mode after P0 in modes A and B"
