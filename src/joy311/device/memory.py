@@ -47,7 +47,8 @@ _FRAME = struct.Struct("<4sHHQI")
 _SIGNED = struct.Struct("<HHQ")
 _AFTER = struct.Struct("<Q")
 _MAGIC = b"J311"
-_ROWS_A_PAGE = (PAGE_BYTES - _FRAME.size) // ROW_BYTES
+ROWS_A_PAGE = (PAGE_BYTES - _FRAME.size) // ROW_BYTES
+"""Rows that fill a page of log or profile."""
 
 MOST_CHECKPOINT_BYTES = PAGE_BYTES - _FRAME.size
 """Largest checkpoint [bytes]."""
@@ -102,7 +103,7 @@ def _lay_out(*sizes: tuple[Region, int, int]) -> dict[Region, Span]:
 
 def _ring_pages(rows: int) -> int:
     # The page that is written next holds the oldest rows, and a cut may take them.
-    return -(-rows // _ROWS_A_PAGE) + 1
+    return -(-rows // ROWS_A_PAGE) + 1
 
 
 LAYOUT = _lay_out(
@@ -648,7 +649,7 @@ class _Rows:
             raise InvalidInput(f"a row of {len(row)} bytes, and it has {ROW_BYTES}", field="row")
         ring, _ = self._opened()
         pending = [*self._pending, row]
-        if len(pending) < _ROWS_A_PAGE:
+        if len(pending) < ROWS_A_PAGE:
             self._pending = pending
             return
         ring.append(b"".join(pending))
