@@ -426,7 +426,15 @@ def _open(
         )
     window_start = tariff.window.start_of(now, account.window_start, tariff.utc_offset_minutes)
     if account.window_start is None or account.window_start < window_start:
-        account = replace(account, window_start=window_start, window_units=0)
+        account = Account(
+            account.carried_minor,
+            window_start,
+            0,
+            account.average_units,
+            account.charges,
+            account.free_claimed_through,
+            account.debts,
+        )
     free = tariff.free_units
     if not with_free_units or free is None or not (units := free_units_due(tariff, account, now)):
         return account, ()
