@@ -73,7 +73,7 @@ def read(
     request = TableRequest(
         from_iso(from_time) if from_time else None,
         from_iso(to_time) if to_time else None,
-        rows_in_block=100,
+        rows_in_block=500,
     )
     digits = None if token is None else _digits(token)
     secret = _secret(password, level) if profile or log or digits else ""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from secrets import randbits
 from types import TracebackType
@@ -52,7 +52,8 @@ class OpticalPort:
     settings : PortSettings
         How every meter's port is set up.
     lock : context manager, optional
-        Held while a meter is talked to, for meters that live in another thread too.
+        Held while a meter is talked to, for meters that live in another thread too; do not hold it in
+        `close`.
     now : callable, optional
         The port's clock [ns since 1970 UTC]; one that a change of the system's time does not disturb by
         default.
@@ -84,7 +85,7 @@ class OpticalPort:
             _Station(Server(application, settings, began_ns, randbits)) for application in applications
         ]
         self._line = line
-        self._lock = lock or nullcontext()
+        self._lock = lock or threading.RLock()
         self._collide = collide
         self._busy_since_ns: int | None = None
         self._wake_reader, self._wake_writer = os.pipe()
