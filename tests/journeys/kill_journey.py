@@ -137,6 +137,8 @@ def survive(directory: Path, now: int, chance: Random, promises: Promises) -> Co
             assert result is TokenResult.USED_ERROR, f"{request_id} is {result.name}"
             seen["tokens_accepted_but_not_told"] += told is None
         promises.results[request_id] = TokenResult.ACCEPT.name
+    # After a cut the contacts rest for their interval before they close again.
+    meter.advance(PhaseLoad(), meter.now + MINUTE_NS)
     after = meter.readout()
     assert after.accepted_wh == sum(energy for _, energy in promises.sold.values()), "bought is not accepted"
     assert after.supply_on == (after.credit_wh > 0)

@@ -117,7 +117,7 @@ class MeterAndIdeal(RuleBasedStateMachine):
         before = self.ideal.accepted_wh
         result = self.ideal.enter(minute, units)
         self.meter = VirtualMeter.power_up(MeterMemory(self.storage), now, relay=self.meter.relay)
-        # The cut may have come between the record and the coil, and then the contacts rest for their interval.
+        # The cut may have come between the record and the coil: then the contacts rest for their interval.
         self.meter.advance(PhaseLoad(), now + 10 * SECOND_NS)
         self.meter.take_energy()
         self._synchronise_remainder()

@@ -122,10 +122,15 @@ def test_each_mistake_has_its_own_result_and_changes_nothing(bench: Bench) -> No
         ("rEJEct", TokenResult.CRC_ERROR),
         ("LEn 19", TokenResult.FORMAT_ERROR),
     ]
+    # The third wrong entry in a row locks the meter for ten seconds, and so does every one after it, longer.
+    assert rig.enter_token("kilowatt")[0] is TokenResult.NOT_READY
+    let_pass(rig, SECOND_NS)
+    assert rig.enter_token("kilowatt")[0] is TokenResult.LOCKOUT
+    let_pass(rig, 10 * SECOND_NS)
     assert rig.enter_token("kilowatt")[0] is TokenResult.FORMAT_ERROR
     assert rig.meter.screen.text == "LEttEr"
     assert (rig.meter.credit_wh, rig.meter.supply_on) == before
-    assert [happening.kind for happening in rig.happenings].count("refused") == 5
+    assert [happening.kind for happening in rig.happenings].count("refused") == 7
 
 
 @pytest.mark.parametrize("speed", [1, 10, 60, 600, 3600])
