@@ -23,7 +23,7 @@ from joy311.vending.security_module.journal import Entry, Issue, Journal, Positi
 from tests.vending.security_module.cuttable_file import CuttableFile, Medium, PowerCut
 from tests.vending.security_module.modules import NOW, REQUEST, issue_of, opened
 
-CUTS = 400
+CUTS = 150
 
 
 def recorded(journal: Journal, issues: list[Issue]) -> list[Entry]:

@@ -44,6 +44,10 @@ class KeyEncryptionKey(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Release what holds the key."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Argon2Cost:
@@ -168,6 +172,9 @@ class PassphraseKey:
         """Return the secret again, or refuse."""
         return unseal(self._key.reveal(), sealed, context)
 
+    def close(self) -> None:
+        """Do nothing: the key goes with the process."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pkcs11Location:
@@ -214,6 +221,7 @@ class Pkcs11Key:
 
         session = _session_of(location, pin)
         if list(session.get_objects({pkcs11.Attribute.LABEL: location.key_label})):
+            session.close()
             raise Refused(
                 "Pkcs11KeyExists",
                 f"the token {location.token_label} has a key {location.key_label} already",
@@ -242,6 +250,7 @@ class Pkcs11Key:
         try:
             key = session.get_key(object_class=pkcs11.ObjectClass.SECRET_KEY, label=location.key_label)
         except pkcs11.PKCS11Error as error:
+            session.close()
             raise StorageError(
                 f"the token {location.token_label} has no one key {location.key_label}: "
                 f"{type(error).__name__}"

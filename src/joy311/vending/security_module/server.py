@@ -29,6 +29,9 @@ LOCK_NAME = "server.lock"
 LARGEST_CONNECTIONS = 256
 """Most connections at once; one more is closed as it comes."""
 
+LARGEST_PIPELINE = 64
+"""Most calls that one client may send before it reads an answer; a client of ours sends one."""
+
 LARGEST_UNSENT_BYTES = 1 << 20
 """Once so much waits for a slow reader, no more is read from it."""
 
@@ -125,7 +128,7 @@ class SecurityModuleServer:
             self._selector.close()
 
     def _turn(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
-        calls: list[tuple[_Connection, wire.Call]] = []
+        calls: list[tuple[_Connection, wire.Call | InvalidInput]] = []
         for key, events in ready:
             if key.fileobj is self._listener:
                 self._accept()
@@ -154,8 +157,8 @@ class SecurityModuleServer:
             self._connections[client.fileno()] = connection
             self._selector.register(client, selectors.EVENT_READ, connection)
 
-    def _receive(self, connection: _Connection) -> list[wire.Call]:
-        """Return the calls that have arrived whole."""
+    def _receive(self, connection: _Connection) -> list[wire.Call | InvalidInput]:
+        """Return the calls that have arrived whole, and last what was no call."""
         try:
             data = connection.socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -166,7 +169,7 @@ class SecurityModuleServer:
             self._drop(connection)
             return []
         connection.received += data
-        calls: list[wire.Call] = []
+        calls: list[wire.Call | InvalidInput] = []
         try:
             while len(connection.received) >= wire.HEADER.size:
                 end = wire.HEADER.size + wire.body_length(bytes(connection.received[: wire.HEADER.size]))
@@ -174,16 +177,19 @@ class SecurityModuleServer:
                     break
                 body = bytes(connection.received[wire.HEADER.size : end])
                 del connection.received[:end]
+                if len(calls) == LARGEST_PIPELINE:
+                    raise InvalidInput(
+                        f"more than {LARGEST_PIPELINE} calls came before an answer was read", field="call"
+                    )
                 calls.append(wire.parse_call(body))
         except InvalidInput as error:
             # Nobody knows where the next frame of such a client would begin.
             connection.closing = True
             connection.received.clear()
-            self._put(connection, wire.Rejected(wire.failure_to_wire(error)))
-            self._send(connection)
+            calls.append(error)
         return calls
 
-    def _answer(self, calls: list[tuple[_Connection, wire.Call]]) -> None:
+    def _answer(self, calls: list[tuple[_Connection, wire.Call | InvalidInput]]) -> None:
         """Answer all calls, each connection's in their order, all their issues by as few writes as can be."""
         answers: list[wire.Answer] = []
         wanted: list[tuple[_Results, int, str, TokenRequest]] = []
@@ -214,8 +220,10 @@ class SecurityModuleServer:
         for (connection, _), answer in zip(calls, answers, strict=True):
             self._put(connection, answer)
 
-    def _answered(self, call: wire.Call) -> wire.Answer:
+    def _answered(self, call: wire.Call | InvalidInput) -> wire.Answer:
         try:
+            if isinstance(call, InvalidInput):
+                raise call
             return self._done(call)
         except (InvalidInput, Refused, StorageError) as error:
             return wire.Rejected(wire.failure_to_wire(error))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from joy311.errors import InvalidInput, Refused, StorageError
+from joy311.errors import InvalidInput, Joy311Error, Refused, StorageError
 from joy311.sts.secret import Secret
 from joy311.vending.security_module.key_encryption import (
     KeyEncryptionKey,
@@ -70,7 +70,11 @@ def unlock_vault(directory: Path, read_secret: Callable[[], Secret]) -> KeyEncry
             "UnknownVault", f"there is no vault in {directory}: make one with joy311 security-module init"
         )
     key = _key_of(path, document.get("key_encryption_key"), read_secret)
-    SealedKeyFile(path, key).read()
+    try:
+        SealedKeyFile(path, key).read()
+    except Joy311Error:
+        key.close()
+        raise
     return key
 
 
