@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from joy311.device import RamMemory, Region
-from joy311.device.memory import LAYOUT
+from joy311.device import FindingKind, RamMemory, Region
+from joy311.device.memory import (
+    LAYOUT,
+    LOG_ROWS,
+    MOST_CHECKPOINT_BYTES,
+    MOST_CONFIGURATION_BYTES,
+    MOST_RECORD_BYTES,
+    PROFILE_ROWS,
+)
 from joy311.device.pages import ENDURANCE_CYCLES
+from joy311.device.power_supply import SupplyParameters
 from joy311.device.wear import (
     DAYS_A_YEAR,
     LIFE_YEARS,
@@ -84,3 +94,19 @@ def test_a_number_that_is_not_positive_is_refused(name: str) -> None:
     options = {"checkpoint_quantum_wh": 100, "years": 20, "endurance_cycles": ENDURANCE_CYCLES, name: 0}
     with pytest.raises(InvalidInput, match=name):
         wear_rows(LIVES[0], **options)
+
+
+def test_the_page_on_the_memory_says_what_the_tables_say() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "memory.md").read_text("utf-8")
+    for region, span in LAYOUT.items():
+        assert f"| {region.name} | {span.first} to {span.first + span.pages - 1} | {span.places} |" in page
+    for most in (MOST_RECORD_BYTES, MOST_CONFIGURATION_BYTES, MOST_CHECKPOINT_BYTES):
+        assert f"up to {most} bytes" in page
+    for kept in (LOG_ROWS, PROFILE_ROWS):
+        assert f"the last {kept} at least" in page
+    for kind in FindingKind:
+        assert f"| `{kind.name}` |" in page
+    for life, row in zip(LIVES, wear_table(CHECKPOINT_QUANTUM_WH), strict=True):
+        borne = dips_borne_a_day(life, CHECKPOINT_QUANTUM_WH)
+        assert f"| {life.name} | {row.region.name} | {row.cycles:.0f} | {row.share:.1%} | {borne} |" in page
+    assert f"pays for {SupplyParameters().page_writes} page writes" in page
