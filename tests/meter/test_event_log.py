@@ -164,6 +164,9 @@ def test_a_repetition_is_counted_and_its_last_time_logged_afterwards() -> None:
     (last,) = log.expire(REPEAT_NS)
     assert (last.sequence, last.at_ns) == (43, AT + 59 * SECOND_NS)
     assert log.deadline_ns is None
+    # What was logged late counts as an entry too.
+    assert log.note([magnet], AT + REPEAT_NS, REPEAT_NS + 1) == ()
+    assert log.deadline_ns == 2 * REPEAT_NS
 
 
 def test_other_phases_and_other_refusals_are_no_repetition_and_switching_is_always_logged() -> None:

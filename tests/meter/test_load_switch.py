@@ -129,6 +129,18 @@ def test_the_load_switch_test_never_closes_against_a_reason_and_changes_none(rea
     assert relay.switch.reasons is reason
 
 
+@pytest.mark.parametrize("coil_intact", [True, False])
+def test_the_load_switch_test_is_none_while_contacts_stay_closed_against_a_reason(coil_intact: bool) -> None:
+    relay = Relay()
+    relay.stuck = True
+    relay.coil_intact = coil_intact
+    relay.report()
+    relay.decide(TAMPER)
+    relay.wait(60 * SECOND_NS)
+    assert relay.switch.test(relay.now)[0].value == 0
+    assert not relay.switch.is_testing
+
+
 def test_the_load_switch_test_opens_for_a_moment_and_leaves_the_switch_closed() -> None:
     relay = Relay()
     relay.wait(60 * SECOND_NS)
@@ -148,6 +160,7 @@ def test_a_reason_that_comes_during_the_test_keeps_the_switch_open() -> None:
     relay.work()
     relay.wait(SECOND_NS)
     relay.decide(TAMPER)
+    assert not relay.switch.is_testing
     relay.wait(60 * SECOND_NS)
     assert relay.driven == [(0, False)]
     relay.decide(0)
@@ -250,6 +263,26 @@ def test_a_welded_contact_is_found_by_the_voltage_behind_it_or_by_the_current(se
     relay.wait(RETRY_NS)
     assert relay.switch.faults == frozenset()
     assert len(relay.driven) == driven
+
+
+def test_an_opening_waits_for_no_retry_of_a_closing() -> None:
+    relay = Relay(closed=False)
+    relay.stuck = True
+    relay.work()
+    relay.wait(10 * INTERVAL_NS)
+    relay.stuck = False
+    relay.decide(TAMPER)
+    assert relay.driven[-1] == (10 * INTERVAL_NS, False)
+    relay.wait(60 * SECOND_NS)
+    assert relay.switch.faults == frozenset()
+
+
+def test_the_set_of_faults_is_the_same_object_until_it_changes() -> None:
+    relay = Relay()
+    before = relay.switch.faults
+    relay.decide(NO_CREDIT)
+    relay.wait(60 * SECOND_NS)
+    assert relay.switch.faults is before
 
 
 def test_a_current_that_is_gone_before_the_contacts_settle_is_no_fault() -> None:

@@ -110,6 +110,14 @@ def test_a_load_that_goes_before_the_delay_is_over_trips_nothing_and_hysteresis_
     assert limits.deadline_ns is None
 
 
+def test_what_flows_through_an_open_switch_is_no_load() -> None:
+    limits = SupplyLimits(SupplyLimitParameters(power_limit_w=10_000, current_limit_ma=63_000))
+    limits.observe(line((20_000, 0, 0), (90_000, 0, 0), (UN_MV, UN_MV, 311_000)), False, 0)
+    assert limits.deadline_ns == 5 * SECOND_NS
+    limits.expire(30 * SECOND_NS)
+    assert limits.reasons is OpenReason.OVER_VOLTAGE
+
+
 def test_what_the_customer_gives_back_counts_against_the_power() -> None:
     limits = SupplyLimits(SupplyLimitParameters(power_limit_w=10_000))
     limits.observe(line((15_000, -5_000, 0)), True, 0)

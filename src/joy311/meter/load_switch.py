@@ -150,7 +150,7 @@ class LoadSwitch:
     deadline_ns : int or None
         When `expire` is due [ns].
     faults : frozenset of Fault
-        What is wrong with the relay.
+        What is wrong with the relay; the same object until it changes.
     """
 
     __slots__ = (
@@ -392,7 +392,7 @@ class LoadSwitch:
                 return
             self._settled_ns = self._retry_ns = None
             self._attempts = 0
-            self.faults -= _MECHANICAL
+            self._find_fault(None)
             return
         elif self._settled_ns is None:
             # It moved by itself, or something looks wrong: it gets the time to settle first.
@@ -403,7 +403,7 @@ class LoadSwitch:
             self._wait_until(self._settled_ns)
             return
         elif self._attempts >= self._parameters.attempts:
-            self._find_fault()
+            self._find_fault(self._mechanical_fault())
             if self._retry_ns is None:
                 self._retry_ns = now + self._parameters.retry_s * SECOND_NS
         self._drive(wanted, now)
@@ -430,14 +430,18 @@ class LoadSwitch:
             return self.contact_closed and self._load_live is not False
         return not (self.contact_closed or self._load_live or self._conducts)
 
-    def _find_fault(self) -> None:
+    def _mechanical_fault(self) -> Fault:
         if self._commanded:
-            fault = Fault.RELAY_WILL_NOT_CLOSE
-        elif self.contact_closed:
-            fault = Fault.RELAY_WILL_NOT_OPEN
-        else:
-            fault = Fault.RELAY_WELDED
-        self.faults = self.faults - _MECHANICAL | {fault}
+            return Fault.RELAY_WILL_NOT_CLOSE
+        return Fault.RELAY_WILL_NOT_OPEN if self.contact_closed else Fault.RELAY_WELDED
+
+    def _find_fault(self, mechanical: Fault | None) -> None:
+        """Let `mechanical` be what is wrong with the contacts, None for nothing."""
+        found = self.faults - _MECHANICAL
+        if mechanical is not None:
+            found |= {mechanical}
+        if found != self.faults:
+            self.faults = found
 
 
 _MECHANICAL = frozenset(LoadSwitch.FAULTS) - {Fault.COIL_OPEN}
