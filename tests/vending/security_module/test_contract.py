@@ -248,6 +248,15 @@ def test_a_caller_who_knows_more_stops_the_module_for_everybody(module: WholeSec
     assert module.find("r1") == first
 
 
+@pytest.mark.parametrize("counter", [-1, 2**53 + 1])
+def test_a_counter_that_is_none_is_refused_and_stops_nothing(
+    module: WholeSecurityModule, counter: int
+) -> None:
+    with pytest.raises(InvalidInput):
+        module.synchronise(counter)
+    assert module.issue("r1", REQUEST).counter == 1
+
+
 def test_an_audit_root_is_signed_once_for_a_vendor_and_day(module: WholeSecurityModule) -> None:
     signature = module.sign_audit_root(ROOT)
     Ed25519PublicKey.from_public_bytes(module.audit_public_key()).verify(signature, ROOT.signed_bytes())

@@ -145,8 +145,13 @@ class SecurityModuleClient:
         Refused
             ``SecurityModuleBehind`` where the module has not issued that many.
         """
+        try:
+            self._call(wire.Synchronise(known_counter), wire.Done)
+        except Refused:
+            # It is true all the same: whatever process comes next is told so too.
+            self._known = max(self._known, known_counter)
+            raise
         self._known = max(self._known, known_counter)
-        self._call(wire.Synchronise(self._known), wire.Done)
 
     def verify_token(self, attributes: KeyAttributes, token: Token20) -> TokenReading:
         """Return what `token` says to the meter of `attributes`; nothing is remembered, no key told."""

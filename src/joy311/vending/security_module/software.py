@@ -87,6 +87,9 @@ INDEX_NAME = "journal.index"
 LARGEST_REQUEST_ID = 64
 """Most characters of a request id."""
 
+LARGEST_COUNTER = 2**53
+"""Beyond it a journal's numbers would not be read alike by every program."""
+
 PAGE = 1000
 """Issues that are read from the journal at once."""
 
@@ -359,6 +362,7 @@ class SoftwareSecurityModule:
         Refused
             ``SecurityModuleBehind`` where the module has not issued that many: it came back from a backup.
         """
+        _check_counter(known_counter)
         with self._journal.exclusive():
             if known_counter > self._journal.counter:
                 self._journal.fall_behind(known_counter)
@@ -380,6 +384,7 @@ class SoftwareSecurityModule:
         Refused
             ``NotBehind`` where the module forgot nothing, ``CounterTooLow`` where a higher one is known.
         """
+        _check_counter(counter)
         with self._journal.exclusive():
             behind = self._journal.behind
             if behind is None:
@@ -629,6 +634,11 @@ class SoftwareSecurityModule:
 
 def _credit(request: CreditRequest, random: int) -> TransferCredit:
     return TransferCredit(request.service, random, request.token_id, request.units)
+
+
+def _check_counter(counter: int) -> None:
+    if not 0 <= counter <= LARGEST_COUNTER:
+        raise InvalidInput(f"a counter is 0 to {LARGEST_COUNTER}, not {counter}", field="counter")
 
 
 def checked_request_id(request_id: str) -> str:
