@@ -68,6 +68,7 @@ ROOMS = {
             (
                 ("api", ("litestar", "msgspec")),
                 ("security_module", ("cryptography", "msgspec", "pkcs11")),
+                ("service", ("cryptography",)),
                 ("store", ("alembic", "psycopg", "sqlalchemy")),
                 ("web", ("nicegui",)),
             ),

@@ -21,7 +21,7 @@ from joy311.sts import (
     derive_decoder_key,
 )
 from joy311.vending.demonstration import SUPPLY_GROUP, TARIFF, UTILITY
-from joy311.vending.security_module import SecurityModule, SoftwareSecurityModule
+from joy311.vending.security_module import SoftwareSecurityModule
 from joy311.vending.service import Shop
 from tests.vending.shops import NOW
 
@@ -58,7 +58,7 @@ class Market:
     """A shop, its module, and the meters that it sells to."""
 
     shop: Shop
-    security_module: SecurityModule
+    security_module: SoftwareSecurityModule
     meters: tuple[str, ...]
     vending_key: VendingKey = field(repr=False)
 
@@ -122,4 +122,4 @@ def market(directory: Path, url: str | None = None, meters: int = 3, seed: int =
         yield made
     finally:
         made.shop.close()
-        made.security_module.close()  # type: ignore[attr-defined]
+        made.security_module.close()

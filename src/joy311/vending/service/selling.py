@@ -109,6 +109,7 @@ class Selling:
         self._house_series = (series, *(f"{series}.{number}" for number in range(1, lanes)))
         self._known_series: set[str] = set()
         self._checked_keys: dict[tuple[object, ...], int] = {}
+        self._agrees = False
         self._threads = itertools.count(os.getpid())
         self._thread = threading.local()
 
@@ -127,6 +128,8 @@ class Selling:
         StorageError
             If the database fails. The outcome of all is then open: repeat them.
         """
+        if not self._agrees:
+            self.require_agreement()
         outcomes: dict[int, Outcome] = {}
         waiting: list[_Job] = []
         for place, request in enumerate(requests):
@@ -149,6 +152,35 @@ class Selling:
             outcomes[job.place] = StorageError(f"meter {job.drn} is sold to by too many at once: repeat")
         self._finish(unfinished, now, outcomes)
         return [outcomes[place] for place in range(len(requests))]
+
+    def require_agreement(self) -> None:
+        """Check that database and security module know of each other's issues, as before the first sale.
+
+        Raises
+        ------
+        Refused
+            ``SecurityModuleBehind`` where the module's journal is older than the database;
+            ``DatabaseBehind`` where the database is older than the journal.
+        """
+        # The module's count first: whatever it had issued by then was reserved in the database before.
+        issued = self._security_module.status().counter
+        with self._database.read() as connection:
+            on_file = sales.read_highest_counter(connection)
+            reserved = sales.count_reserved(connection)
+        if issued < on_file:
+            self._security_module.synchronise(on_file)
+            raise Refused(
+                "SecurityModuleBehind",
+                f"the database knows issue {on_file}, the security module only {issued}: its journal is an "
+                "older copy; re-synchronise the module first",
+            )
+        if issued - on_file > reserved:
+            raise Refused(
+                "DatabaseBehind",
+                f"the security module has issued {issued}, the database knows {on_file} and {reserved} "
+                "that wait: the database is an older copy; name what it forgot first (joy311 pos resolve)",
+            )
+        self._agrees = True
 
     def quote(self, meter: str, tender_minor: int, now: int, vendor: str = HOUSE) -> PrintedQuote:
         """Return what a sale would be; nothing changes. It raises what the sale would raise."""

@@ -18,15 +18,17 @@ from joy311.vending.registration import (
     RegisteredMeter,
     Utility,
     checked_identifier,
+    checked_name,
     checked_request_id,
     parse_meter_number,
 )
 from joy311.vending.sale import Quote
 from joy311.vending.security_module import VendingKeyAttributes, WholeSecurityModule
+from joy311.vending.service.books import Books
 from joy311.vending.service.requests import DEFAULT_SERIES, SaleRequest
 from joy311.vending.service.rules import RuleBook, tariff_versions
 from joy311.vending.service.selling import Outcome, Selling
-from joy311.vending.store import accounts, registrations, sales
+from joy311.vending.store import accounts, audit_log, registrations, sales
 from joy311.vending.store.accounts import HOUSE, Vendor
 from joy311.vending.store.database import HEAD, Database, Transaction
 from joy311.vending.store.registrations import FLAT, Limits, TariffRow, flat_tariff
@@ -62,6 +64,12 @@ class Shop:
         self._utility = utility
         self._security_module = security_module
         self._selling = Selling(database, RuleBook(database), security_module, series, lanes)
+        self._books = Books(database, security_module, self._selling)
+
+    @property
+    def books(self) -> Books:
+        """Voids, unfinished sales, the audit log, and what a restored backup forgot."""
+        return self._books
 
     @classmethod
     def create(
@@ -427,6 +435,36 @@ class Shop:
                 else f"no supply group {code} is registered",
             )
         return attributes
+
+    def block_meter(self, meter: str, because: str, now: int) -> None:
+        """Sell nothing to a meter until it is unblocked.
+
+        Raises
+        ------
+        InvalidInput
+            If the number is not one, or the reason is not 1 to 60 printable characters.
+        Refused
+            ``MSNOCheckDigit`` or ``UnknownMeter``.
+        """
+        self._set_blocked(meter, checked_name(because, field="reason"), now)
+
+    def unblock_meter(self, meter: str, now: int) -> None:
+        """Sell to a meter again.
+
+        Raises
+        ------
+        Refused
+            ``MSNOCheckDigit`` or ``UnknownMeter``.
+        """
+        self._set_blocked(meter, None, now)
+
+    def _set_blocked(self, meter: str, because: str | None, now: int) -> None:
+        drn = parse_meter_number(meter).drn
+        with self._database.write() as connection:
+            _known_meter(connection, drn)
+            registrations.block_meter(connection, drn, because)
+            kind = "meter unblocked" if because is None else "meter blocked"
+            audit_log.record_event(connection, HOUSE, kind, {"meter": drn, "because": because}, now)
 
     def add_vendor(self, vendor: Vendor, series: tuple[str, ...]) -> Vendor:
         """Register a vendor with the receipt series that its sales are numbered in, and return it.

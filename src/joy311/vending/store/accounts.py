@@ -182,6 +182,12 @@ def refund(connection: Connection, series: str, amount_minor: int) -> None:
     _add(connection, series, amount_minor)
 
 
+def skip_numbers(connection: Connection, count: int) -> None:
+    """Leave out `count` receipt numbers of every series: sales that nobody remembers may have them."""
+    lane = schema.account_lane
+    connection.execute(lane.update().values(last_number=lane.c.last_number + count))
+
+
 def _locked_lanes(connection: Connection, vendor_id: str) -> dict[str, int]:
     lane = schema.account_lane
     rows = connection.execute(

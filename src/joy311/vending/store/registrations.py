@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -57,6 +57,7 @@ def insert_utility(connection: Connection, utility: Utility) -> None:
             currency_code=utility.currency.code,
             currency_decimals=utility.currency.decimals,
             rules_version=1,
+            sealed_counter=0,
         )
     )
 
@@ -105,6 +106,12 @@ def update_limits(connection: Connection, limits: Limits) -> None:
             token_floor=limits.token_floor,
         )
     )
+
+
+def raise_token_floor(connection: Connection, floor: int) -> None:
+    """Give no token identifier at or below the instant `floor` [ns since 1970 UTC] from now on."""
+    limits = read_limits(connection)
+    update_limits(connection, replace(limits, token_floor=max(floor, limits.token_floor or 0)))
 
 
 def has_webhooks(connection: Connection) -> bool:
@@ -310,6 +317,15 @@ def insert_meter(connection: Connection, meter: RegisteredMeter, now: int) -> No
             tariff_state="",
         )
     )
+
+
+def block_meter(connection: Connection, drn: str, because: str | None) -> None:
+    """Keep why nothing is sold to a meter, or that there is no reason any more."""
+    table = schema.meter
+    connection.execute(table.update().where(table.c.meter == drn).values(blocked_because=because))
+    # A sale that looked before must look again.
+    state = schema.meter_state
+    connection.execute(state.update().where(state.c.meter == drn).values(version=state.c.version + 1))
 
 
 def key_columns(attributes: KeyAttributes) -> dict[str, Any]:

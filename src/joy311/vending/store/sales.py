@@ -153,6 +153,17 @@ def read_newest_sale(connection: Connection, drn: str) -> StoredSale | None:
     return None if request_id is None else read_sale(connection, request_id)
 
 
+def read_newest_request(connection: Connection, drn: str, base_date: int) -> str | None:
+    """Return the request that holds the meter's highest token identifier."""
+    token = schema.token
+    return connection.execute(
+        select(token.c.request_id)
+        .where(token.c.meter == drn, token.c.base_date == base_date, token.c.token_id.is_not(None))
+        .order_by(token.c.token_id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+
+
 def read_sales_of_token(connection: Connection, token: Token20) -> list[StoredSale]:
     """Return the sales, of any meter, one of whose tokens has these digits."""
     table = schema.token

@@ -66,6 +66,8 @@ utility = Table(
     Column("token_floor", BigInteger),
     # Grows with every change of what a sale is decided by, so that other processes notice.
     Column("rules_version", BigInteger, nullable=False),
+    # The security module's issues up to this count are in the audit log.
+    Column("sealed_counter", BigInteger, nullable=False),
 )
 
 supply_group = Table(
@@ -378,7 +380,7 @@ audit_root = Table(
     metadata,
     Column("vendor_id", Text, primary_key=True),
     Column("day", Text, primary_key=True),
-    Column("count", Integer, nullable=False),
+    Column("row_count", Integer, nullable=False),
     Column("digest", Text, nullable=False),
     Column("signature", Text, nullable=False),
 )

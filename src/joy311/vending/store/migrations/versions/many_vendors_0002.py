@@ -101,7 +101,8 @@ def upgrade() -> None:
     fill = op.execute
     fill(
         "INSERT INTO utility (utility_id, name, tax_reference, currency_code, currency_decimals, "
-        "rules_version) SELECT utility_id, name, tax_reference, currency_code, currency_decimals, 1 "
+        "rules_version, sealed_counter) "
+        "SELECT utility_id, name, tax_reference, currency_code, currency_decimals, 1, 0 "
         "FROM aside_utility"
     )
     fill(
@@ -307,7 +308,7 @@ def _make_tables() -> None:
         "audit_root",
         sa.Column("vendor_id", sa.Text(), nullable=False),
         sa.Column("day", sa.Text(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("row_count", sa.Integer(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("signature", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("vendor_id", "day", name=op.f("pk_audit_root")),
@@ -384,6 +385,7 @@ def _make_tables() -> None:
         sa.Column("repeat_guard_s", sa.Integer(), nullable=True),
         sa.Column("token_floor", sa.BigInteger(), nullable=True),
         sa.Column("rules_version", sa.BigInteger(), nullable=False),
+        sa.Column("sealed_counter", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("utility_id", name=op.f("pk_utility")),
     )
     op.create_table(
