@@ -35,6 +35,8 @@ class PhaseLoad:
         Current that flows past the meter and returns through its neutral [A].
     reversed_sequence : bool, optional
         Whether two of the phases are swapped.
+    neutral : bool, optional
+        Whether the neutral is connected.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class PhaseLoad:
     frequency_hz: float = 50.0
     bypass_a: float = 0.0
     reversed_sequence: bool = False
+    neutral: bool = True
     connected: LinePhasors = field(init=False, repr=False, compare=False)
     """The line while the switch is closed."""
 
@@ -92,6 +95,10 @@ class PhaseLoad:
             frequency_hz,
         )
 
+    def through(self, poles: tuple[bool, bool, bool]) -> LinePhasors:
+        """Return the line where only some of the `poles` conduct."""
+        return _through(self.volts, self.amperes, self.power_factor, poles)
+
     def quantities(self, closed: bool) -> LineQuantities:
         """Return what a meter reads of the line, in its integers, with the switch `closed` or open."""
         # A load is made once and comes back as often as its appliances do.
@@ -127,3 +134,11 @@ class PhaseLoad:
 @lru_cache(maxsize=64)
 def _disconnected(volts: Triple) -> LinePhasors:
     return LinePhasors(volts, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+@lru_cache(maxsize=64)
+def _through(
+    volts: Triple, amperes: Triple, power_factor: Triple, poles: tuple[bool, bool, bool]
+) -> LinePhasors:
+    a, b, c = (current if pole else 0.0 for current, pole in zip(amperes, poles, strict=True))
+    return LinePhasors(volts, (a, b, c), power_factor)

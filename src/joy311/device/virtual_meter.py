@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from random import Random
 
+from joy311.device.crystal import BackedClock
 from joy311.device.load import PhaseLoad
-from joy311.device.memory import FindingKind, MemoryFinding, MeterMemory, Region
-from joy311.device.relay import LatchingRelay
+from joy311.device.memory import LAYOUT, FindingKind, MemoryFinding, MeterMemory, Region
+from joy311.device.pages import Chip, PageCondition
+from joy311.device.power_supply import START_WITHIN_NS, PowerSupply, SupplyChange, SupplyEvent, SupplyState
+from joy311.device.pulse_led import PulseLed
+from joy311.device.relay import LatchingRelay, RelayFault
+from joy311.device.sensors import COVERS, BackupLatch, CoverSwitch, HallSensor, SensorEdge
+from joy311.device.surroundings import REFERENCE, Surroundings
+from joy311.device.upsets import Disturbance, Upset, flip_page_bits, strike, written_pages
 from joy311.errors import InvalidInput, StorageError
+from joy311.instant import MILLISECOND_NS, SECOND_NS
 from joy311.meter import (
     Action,
     AppendLog,
@@ -33,6 +43,7 @@ from joy311.meter import (
     PlaySound,
     PoweredUp,
     PowerFailing,
+    PowerReturned,
     QuantitiesMeasured,
     Readout,
     RelayReported,
@@ -49,7 +60,8 @@ from joy311.meter import (
     TamperKind,
     TokenReceived,
 )
-from joy311.metrology import PhasorMeter, Thresholds
+from joy311.meter.lost_meter import LostMeter
+from joy311.metrology import LinePhasors, PhasorMeter, Thresholds
 from joy311.panel import Key, Led, Light, Screen, Sound
 from joy311.sts import TokenResult
 
@@ -63,6 +75,35 @@ _FAULT_OF_KIND = {
     FindingKind.PAGE_WORN: Fault.MEMORY_WORN,
     FindingKind.WRITE_FAILED: Fault.MEMORY_WORN,
 }
+
+_RELAY_FAULTS = {
+    Fault.RELAY_WELDED: RelayFault.WELDED,
+    Fault.RELAY_WILL_NOT_CLOSE: RelayFault.WILL_NOT_CLOSE,
+    Fault.RELAY_WILL_NOT_OPEN: RelayFault.WILL_NOT_OPEN,
+    Fault.COIL_OPEN: RelayFault.COIL_OPEN,
+}
+SELF_TESTED = frozenset(
+    {
+        Fault.FRONT_END_DEAD,
+        Fault.FRONT_END_SATURATED,
+        Fault.CALIBRATION_LOST,
+        Fault.DISPLAY_FAILED,
+        Fault.CIU_LINK,
+    }
+)
+"""Faults that the board's own check finds the moment they are there."""
+
+SATURATION_A = 160.0
+"""RMS current from which the converters are at the end of their range [A]."""
+
+SPIKE_NS = MILLISECOND_NS // 8
+"""How long a spike of one sample counts [ns]."""
+
+NOMINAL_V = 230.0
+"""Voltage at which the supply charged before the meter's life began [V]."""
+
+KEY_REPEAT_NS = 100 * MILLISECOND_NS
+"""Time between two presses of a key that is held [ns]."""
 
 MOST_SOUNDS = 64
 """Sounds kept for whoever listens; the oldest are forgotten."""
@@ -105,24 +146,24 @@ class VirtualMeter:
     memory : MeterMemory
         Non-volatile memory with a record.
     now : int
-        The instant at which the supply returns [ns].
+        The instant at which the application starts; the supply is full then [ns].
     relay : LatchingRelay, optional
         The relay as it was left; open by default.
     thresholds : Thresholds, optional
         Metering thresholds; those of the configured variant by default.
     watched : bool
-        Whether somebody looks at the display.
-    clock_lost : bool
-        Whether the clock's backup ran out while there was no supply.
-    opened_while_off : frozenset of TamperKind
-        What the backup saw while there was no supply.
-    upset : bool
-        Whether a disturbance reset the meter.
+        Whether somebody looks at the display, so that it scrolls by itself.
+    clock : BackedClock, optional
+        The clock as it was left; one without drift by default, set at `now`.
+    latch : BackupLatch, optional
+        What watched the covers while there was no supply.
+    seed : str
+        Seed of what is left to chance: how contacts bounce.
 
     Raises
     ------
     StorageError
-        If the memory holds no record, or a damaged one.
+        If the memory is empty, or its newest record is of another layout.
     """
 
     def __init__(
@@ -133,19 +174,26 @@ class VirtualMeter:
         relay: LatchingRelay | None = None,
         thresholds: Thresholds | None = None,
         watched: bool = False,
-        clock_lost: bool = False,
-        opened_while_off: frozenset[TamperKind] = frozenset(),
-        upset: bool = False,
+        clock: BackedClock | None = None,
+        latch: BackupLatch | None = None,
+        seed: str = "meter",
     ) -> None:
         self._memory = memory
         self._relay = relay or LatchingRelay()
-        self._failed: str | None = None
-        self._faults_seen: set[Fault] = set()
+        self._clock = clock
+        self._latch = latch or BackupLatch()
+        self._covers = {kind: CoverSwitch(kind, Random(f"{seed}/{kind.name}")) for kind in COVERS}
+        self._hall = HallSensor()
+        self._surroundings = REFERENCE
+        self._planted: set[Fault] = set()
+        self._found: set[Fault] = set()
         self._write_failed = False
-        self._meter = self._restored()
-        self._metrology = PhasorMeter(thresholds or self._thresholds())
+        self._saturated = False
+        self._held: tuple[Key, int, int] | None = None
+        self._closed = False
         self._sounds: deque[tuple[int, Sound]] = deque(maxlen=MOST_SOUNDS)
         self._load: PhaseLoad | None = None
+        self._volts: tuple[float, float, float] | None = None
         self._load_uw_ns = self._metered_quanta = self._supply_on_ns = self._supply_off_ns = 0
         self._told = EnergyBalance(0, 0, 0, 0, 0, 0)
         self.watched = watched
@@ -154,22 +202,18 @@ class VirtualMeter:
         """The instant up to which the meter has lived [ns]."""
         self.pulses = 0
         """Pulses of the test output since power-up."""
+        self.pulse_led = PulseLed()
+        """The pulse LED."""
         self.screen = Screen()
         """What the display shows."""
         self.lights: dict[Led, Light] = dict.fromkeys(Led, Light.OFF)
         """What the lights do; the pulse light follows `pulses`."""
         self.backlight = False
         """Whether the display is lit from behind."""
-        self._handle(
-            PoweredUp(
-                self._relay.closed,
-                log_sequence=self._last_log_sequence(),
-                clock_lost=clock_lost,
-                opened_while_off=opened_while_off,
-                faults=tuple(sorted(self._faults_seen)),
-                upset=upset,
-            )
-        )
+        self._power = _full_supply(now)
+        self._meter = self._restored()
+        self._metrology = PhasorMeter(thresholds or self._thresholds())
+        self._start(upset=False)
 
     @classmethod
     def commission(
@@ -182,6 +226,8 @@ class VirtualMeter:
         relay: LatchingRelay | None = None,
         thresholds: Thresholds | None = None,
         watched: bool = False,
+        clock: BackedClock | None = None,
+        seed: str = "meter",
     ) -> VirtualMeter:
         """Return a new meter, its factory data and configuration written to an empty `memory`.
 
@@ -195,7 +241,7 @@ class VirtualMeter:
         if configuration is not None:
             memory.configure(configuration.to_bytes())
         memory.commit(MeterRecord(factory, committed_at_ns=now).to_bytes())
-        return cls(memory, now, relay=relay, thresholds=thresholds, watched=watched)
+        return cls(memory, now, relay=relay, thresholds=thresholds, watched=watched, clock=clock, seed=seed)
 
     @classmethod
     def power_up(
@@ -206,16 +252,16 @@ class VirtualMeter:
         relay: LatchingRelay | None = None,
         thresholds: Thresholds | None = None,
         watched: bool = False,
-        clock_lost: bool = False,
-        opened_while_off: frozenset[TamperKind] = frozenset(),
-        upset: bool = False,
+        clock: BackedClock | None = None,
+        latch: BackupLatch | None = None,
+        seed: str = "meter",
     ) -> VirtualMeter:
-        """Return the meter that `memory` describes, as the supply returns at `now` [ns].
+        """Return the meter that `memory` describes, its application starting at `now` [ns].
 
         Raises
         ------
         StorageError
-            If the memory holds no record, or a damaged one.
+            If the memory is empty, or its newest record is of another layout.
         """
         return cls(
             memory,
@@ -223,37 +269,67 @@ class VirtualMeter:
             relay=relay,
             thresholds=thresholds,
             watched=watched,
-            clock_lost=clock_lost,
-            opened_while_off=opened_while_off,
-            upset=upset,
+            clock=clock,
+            latch=latch,
+            seed=seed,
         )
 
-    def _restored(self) -> Meter:
+    def _restored(self) -> Meter | LostMeter:
         """Return the application that the memory describes, taking note of what the memory found."""
         memory = self._memory
-        record = memory.read()
+        try:
+            record = memory.read()
+        except StorageError:
+            self._found.add(Fault.RECORD_LOST)
+            return LostMeter()
         if record is None:
             raise StorageError("the meter's memory is empty: this meter was never commissioned")
-        try:
+        configuration: bytes | None = None
+        # A configuration that is lost was found and is told as a fault; the data sheet's rules until then.
+        with suppress(StorageError):
             configuration = memory.read_configuration()
-        except StorageError:
-            configuration = None
         self._take_findings(memory.findings)
         return Meter.restore(record, memory.read_checkpoint(), configuration)
 
+    def _start(self, *, upset: bool) -> None:
+        """Start the application and let it hear what happened while it did not run."""
+        clock_lost = False
+        if self._clock is not None:
+            self._clock.power_on(self.now)
+            clock_lost = self._clock.lost
+        found, self._found = self._found, set()
+        self._handle(
+            PoweredUp(
+                self._relay.closed,
+                log_sequence=self._last_log_sequence(),
+                clock_lost=clock_lost,
+                opened_while_off=self._latch.power_on(self.now),
+                faults=tuple(sorted(found)),
+                upset=upset,
+            )
+        )
+        for kind, cover in self._covers.items():
+            if cover.open:
+                self._handle(SensorChanged(kind, True))
+        for kind in sorted(self._hall.present):
+            self._handle(SensorChanged(kind, True))
+        self._check_board()
+
     def _thresholds(self) -> Thresholds:
-        variant = self._meter.configuration.variant
+        variant = (self._meter.configuration if isinstance(self._meter, Meter) else Configuration()).variant
         return Thresholds.of(float(variant.nominal_voltage_v), float(variant.base_current_a))
 
     def _last_log_sequence(self) -> int:
-        entries = self._memory.log()
-        return LogEntry.from_bytes(entries[-1]).sequence if entries else 0
+        for entry in reversed(self._memory.log()):
+            with suppress(StorageError):
+                return LogEntry.from_bytes(entry).sequence
+        return 0
 
     def _take_findings(self, findings: tuple[MemoryFinding, ...]) -> None:
         for finding in findings:
             fault = _FAULT_OF_FINDING.get((finding.kind, finding.region)) or _FAULT_OF_KIND.get(finding.kind)
             if fault is not None:
-                self._faults_seen.add(fault)
+                self._found.add(fault)
 
     @property
     def supply_on(self) -> bool:
@@ -266,9 +342,34 @@ class VirtualMeter:
         return self._relay
 
     @property
+    def running(self) -> bool:
+        """Whether the application runs: there is a supply, or its capacitor still lasts."""
+        return not self._closed and self._power.state in (SupplyState.RUNNING, SupplyState.FAILING)
+
+    @property
+    def supply_state(self) -> SupplyState:
+        """What the meter's own supply lets it do."""
+        return self._power.state
+
+    @property
+    def memory(self) -> MeterMemory:
+        """The non-volatile memory."""
+        return self._memory
+
+    @property
+    def clock(self) -> BackedClock | None:
+        """The clock with its crystal and its cell, None for a perfect one."""
+        return self._clock
+
+    @property
+    def latch(self) -> BackupLatch:
+        """What watches the covers without supply."""
+        return self._latch
+
+    @property
     def credit_wh(self) -> int:
         """Credit left [Wh]."""
-        return self._meter.credit_wh
+        return self.meter.credit_wh
 
     @property
     def metered_rest(self) -> int:
@@ -277,7 +378,7 @@ class VirtualMeter:
 
     def readout(self) -> Readout:
         """Return the registers and states as a reader sees them."""
-        return self._meter.readout()
+        return self.meter.readout()
 
     def press(self, key: Key) -> TokenResult | None:
         """Press `key` now; return the result where it completed a token."""
@@ -294,12 +395,131 @@ class VirtualMeter:
 
     @property
     def meter(self) -> Meter:
-        """The application, to be read."""
+        """The application, to be read.
+
+        Raises
+        ------
+        StorageError
+            If the record is lost: nothing is known of credit, registers and keys any more.
+        """
+        if isinstance(self._meter, LostMeter):
+            raise StorageError("both copies of the meter's record are lost")
         return self._meter
 
     def log(self) -> list[LogEntry]:
-        """Return the event log, oldest entry first."""
-        return [LogEntry.from_bytes(entry) for entry in self._memory.log()]
+        """Return the event log, oldest entry first; what is damaged is left out."""
+        entries = []
+        for entry in self._memory.log():
+            with suppress(StorageError):
+                entries.append(LogEntry.from_bytes(entry))
+        return entries
+
+    def open_cover(self, kind: TamperKind, opened: bool) -> None:
+        """Open or close a cover, whose switch bounces; without supply the backup's latch may see it.
+
+        Raises
+        ------
+        InvalidInput
+            If there is no such cover.
+        """
+        if kind not in self._covers:
+            raise InvalidInput(f"the meter has no cover {kind!r}", field="kind")
+        self._covers[kind].move(opened, self.now)
+        if opened and not self.running:
+            self._latch.opened(kind, self.now)
+
+    def surround(self, surroundings: Surroundings) -> None:
+        """Put the meter into other surroundings: a magnet is held to it, or taken away."""
+        self._surroundings = surroundings
+        if self._clock is not None:
+            self._clock.warm(surroundings.temperature_c, self.now)
+        self._take_edges(self._hall.observe(surroundings, self.now))
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What acts on the meter from outside."""
+        return self._surroundings
+
+    def plant(self, fault: Fault) -> None:
+        """Break a part of the meter; the meter finds out as a real one would.
+
+        Raises
+        ------
+        InvalidInput
+            If the fault cannot be planted in this meter.
+        """
+        pages = self._memory.pages
+        if fault in _RELAY_FAULTS:
+            self._relay.plant(_RELAY_FAULTS[fault])
+            self._report_relay()
+        elif fault in SELF_TESTED:
+            self._planted.add(fault)
+            self._check_board()
+        elif fault is Fault.KEYPAD_STUCK:
+            self.hold_key(Key.DIGIT_5, 3600 * SECOND_NS)
+        elif fault is Fault.CLOCK_LOST:
+            self.report_fault(fault, True)
+        elif fault is Fault.UPSET:
+            self.reset()
+        elif not isinstance(pages, Chip):
+            raise InvalidInput("nothing can be planted in this memory", field="fault")
+        elif fault is Fault.MEMORY_WRITE_FAILED:
+            for page in range(pages.page_count):
+                pages.plant(page, PageCondition.REFUSES)
+        elif fault is Fault.MEMORY_WORN:
+            for page in _places(Region.RECORD):
+                pages.age(page, pages.endurance_cycles)
+                break
+        elif fault in (Fault.SLOT_DAMAGED, Fault.RECORD_LOST, Fault.CONFIGURATION_LOST, Fault.MEMORY_ROT):
+            self._rot(pages, fault)
+        else:
+            raise InvalidInput(f"{fault.name} cannot be planted", field="fault")
+
+    def mend(self, fault: Fault) -> None:
+        """Mend what `plant` broke, where a repair is possible."""
+        pages = self._memory.pages
+        if fault in _RELAY_FAULTS:
+            self._relay.mend()
+            self._report_relay()
+        elif fault in SELF_TESTED:
+            self._planted.discard(fault)
+            self._check_board()
+        elif fault is Fault.KEYPAD_STUCK:
+            self._held = None
+        elif fault is Fault.MEMORY_WRITE_FAILED and isinstance(pages, Chip):
+            for page in range(pages.page_count):
+                pages.plant(page, PageCondition.SOUND)
+
+    def hold_key(self, key: Key, duration_ns: int) -> None:
+        """Hold `key` down from now on for `duration_ns` [ns]; it repeats itself."""
+        self._held = (key, self.now, self.now + duration_ns)
+
+    def reset(self) -> None:
+        """Let a disturbance reset the processor: what was only in its working memory is gone."""
+        self._memory = MeterMemory(self._memory.pages)
+        self._meter = self._restored()
+        self._start(upset=True)
+
+    def strike(self, disturbance: Disturbance, chance: Random) -> Upset:
+        """Let a disturbance hit the meter once, and return what it did.
+
+        A flipped bit of the working memory is found by the watchdog's checksum and ends in a reset; a spike
+        of samples is a moment of the converters' full scale; broken frames concern the ports alone.
+        """
+        upset = strike(disturbance, chance)
+        pages = self._memory.pages
+        if upset.page_bits and isinstance(pages, Chip):
+            written = written_pages(pages)
+            flip_page_bits(pages, chance.choice(written), upset.page_bits, chance)
+        for key in upset.keys:
+            self.press(key)
+        if upset.spikes and self._load is not None and self._relay.closed:
+            spike = PhaseLoad(self._load.volts, (SATURATION_A,) * 3)
+            self._meter_step(spike, self.now + upset.spikes * SPIKE_NS)
+        if upset.reset or upset.ram_bits:
+            self.reset()
+        self.check_memory()
+        return upset
 
     def sense(self, kind: TamperKind, present: bool) -> None:
         """Let a sensor say that a cover was opened or closed, or that a magnet came or went."""
@@ -329,9 +549,9 @@ class VirtualMeter:
 
     def check_memory(self) -> None:
         """Let the memory look at itself, repair what it can, and report what it found."""
-        self._faults_seen.clear()
         self._take_findings(self._memory.scrub())
-        for fault in sorted(self._faults_seen):
+        found, self._found = self._found, set()
+        for fault in sorted(found):
             self._handle(FaultReported(fault, True))
 
     def handle(self, event: Event) -> Report | None:
@@ -339,13 +559,14 @@ class VirtualMeter:
         return self._run(self._meter_handle(event))
 
     def fail_power(self) -> None:
-        """Announce a power failure: the meter commits; afterwards only a new power-up continues."""
+        """Announce a power failure: the meter saves; afterwards only a new power-up continues."""
         self._handle(PowerFailing())
-        self._failed = "the meter has no supply"
+        self._memory.flush_profile()
+        self._closed = True
 
     def close(self) -> None:
         """Give the memory back; whatever was not committed is lost, as in an unannounced power cut."""
-        self._failed = "the meter has no supply"
+        self._closed = True
         self._memory.close()
 
     def advance(self, load: PhaseLoad, until_ns: int) -> None:
@@ -370,25 +591,150 @@ class VirtualMeter:
         """
         if until_ns < self.now:
             raise InvalidInput(f"a meter that has lived to {self.now} ns cannot go back to {until_ns} ns")
-        meter, relay, metrology = self._meter, self._relay, self._metrology
         if load is not self._load:
-            self._load = load
-            self._handle(QuantitiesMeasured(load.quantities(relay.closed)))
+            self._connect(load)
         while self.now < until_ns:
-            deadline_ns = meter.next_deadline(watched=self.watched)
-            stop_ns = (
-                until_ns if deadline_ns is None or deadline_ns >= until_ns else max(deadline_ns, self.now)
-            )
-            if relay.closed:
-                enough_ns = metrology.time_to(meter.energy_horizon(), load.connected)
-                if enough_ns is not None and self.now + enough_ns < stop_ns:
-                    stop_ns = self.now + enough_ns
+            if self._power.state is not SupplyState.RUNNING:
+                self._wait(until_ns)
+                continue
+            stop_ns = self._stop_before(until_ns)
+            if self._relay.closed:
                 self._meter_step(load, stop_ns)
             else:
                 self._supply_off_ns += stop_ns - self.now
                 self.now = stop_ns
-            if deadline_ns is not None and deadline_ns <= self.now:
-                self._handle(DeadlineReached())
+            self._reach()
+
+    def _stop_before(self, until_ns: int) -> int:
+        """Return the next instant at which something must be decided, at most `until_ns` [ns]."""
+        stop_ns = until_ns
+        for at_ns in (
+            self._meter.next_deadline(watched=self.watched),
+            self._power.deadline_ns,
+            self._relay.deadline_ns,
+            self._board_deadline_ns,
+        ):
+            if at_ns is not None and at_ns < stop_ns:
+                stop_ns = at_ns
+        if stop_ns < self.now:
+            stop_ns = self.now
+        if self._relay.closed and self._load is not None and Fault.FRONT_END_DEAD not in self._planted:
+            enough_ns = self._metrology.time_to(self._meter.energy_horizon(), self._line(self._load))
+            if enough_ns is not None and self.now + enough_ns < stop_ns:
+                stop_ns = self.now + enough_ns
+        return stop_ns
+
+    def _reach(self) -> None:
+        """Do what was due at the instant that was reached."""
+        now = self.now
+        if self._relay.deadline_ns is not None and self._relay.settle(now):
+            self._report_relay()
+        if self._board_deadline_ns is not None and self._board_deadline_ns <= now:
+            self._take_board(now)
+        deadline_ns = self._meter.next_deadline(watched=self.watched)
+        if deadline_ns is not None and deadline_ns <= now:
+            self._handle(DeadlineReached())
+        if self._power.deadline_ns is not None and self._power.deadline_ns <= now:
+            self._take_supply(self._power.advance(now))
+
+    def _connect(self, load: PhaseLoad) -> None:
+        """Let other voltages and currents act from now on."""
+        self._load = load
+        if load.volts != self._volts:
+            self._volts = load.volts
+            self._take_supply(self._power.observe(load.volts, self.now, neutral=load.neutral))
+        if self.running:
+            self._measure()
+            self._check_saturation(load)
+
+    def _measure(self) -> None:
+        if self._load is not None:
+            if Fault.FRONT_END_DEAD in self._planted:
+                return
+            self._handle(QuantitiesMeasured(self._load.quantities(self._relay.closed)))
+
+    def _wait(self, until_ns: int) -> None:
+        """Let time pass in which nothing is metered: the supply failed, or the application is starting."""
+        deadline_ns = self._power.deadline_ns
+        stop_ns = until_ns if deadline_ns is None else min(until_ns, max(deadline_ns, self.now))
+        self._supply_off_ns += stop_ns - self.now
+        self.now = stop_ns
+        self._take_supply(self._power.advance(stop_ns))
+
+    def _take_supply(self, events: Iterable[SupplyEvent]) -> None:
+        for event in events:
+            match event.change:
+                case SupplyChange.FAILING:
+                    # What the capacitor pays for covers many times what is written here.
+                    self._handle(PowerFailing())
+                    self._memory.flush_profile()
+                case SupplyChange.RETURNED:
+                    self._handle(PowerReturned())
+                    self._measure()
+                case SupplyChange.BROWNED_OUT:
+                    self._go_dark()
+                case SupplyChange.STARTED:
+                    self._memory = MeterMemory(self._memory.pages)
+                    self._meter = self._restored()
+                    self._start(upset=False)
+                    self._measure()
+
+    def _go_dark(self) -> None:
+        self.screen = Screen()
+        self.lights = dict.fromkeys(Led, Light.OFF)
+        self.backlight = False
+        self._latch.power_off(self.now)
+        if self._clock is not None:
+            self._clock.power_off(self.now)
+
+    @property
+    def _board_deadline_ns(self) -> int | None:
+        deadlines = [cover.deadline_ns for cover in self._covers.values() if cover.deadline_ns is not None]
+        if self._held is not None:
+            deadlines.append(self._held[1])
+        return min(deadlines) if deadlines else None
+
+    def _take_board(self, now: int) -> None:
+        for cover in self._covers.values():
+            self._take_edges(cover.take(now))
+        if self._held is not None and self._held[1] <= now:
+            key, at_ns, until_ns = self._held
+            self._handle(KeyPressed(key))
+            self._held = None if at_ns >= until_ns else (key, at_ns + KEY_REPEAT_NS, until_ns)
+
+    def _take_edges(self, edges: Iterable[SensorEdge]) -> None:
+        if self.running:
+            for edge in edges:
+                self._handle(SensorChanged(edge.kind, edge.present))
+
+    def _check_board(self) -> None:
+        """Let the board test itself: converters, checksums, the display's read-back, the link."""
+        for fault in sorted(SELF_TESTED):
+            if fault is not Fault.FRONT_END_SATURATED:
+                self._handle(FaultReported(fault, fault in self._planted))
+        self._check_saturation(self._load)
+
+    def _check_saturation(self, load: PhaseLoad | None) -> None:
+        saturated = Fault.FRONT_END_SATURATED in self._planted or (
+            load is not None and self._relay.closed and max(load.amperes) >= SATURATION_A
+        )
+        if saturated is not self._saturated:
+            self._saturated = saturated
+            self._handle(FaultReported(Fault.FRONT_END_SATURATED, saturated))
+
+    def _rot(self, pages: Chip, fault: Fault) -> None:
+        """Flip bits where the fault lies, and let the memory look."""
+        region = Region.CONFIGURATION if fault is Fault.CONFIGURATION_LOST else Region.RECORD
+        if fault is Fault.MEMORY_ROT:
+            region = Region.CHECKPOINTS
+        written = [page for page in _places(region) if pages.cycles(page)]
+        if fault in (Fault.RECORD_LOST, Fault.CONFIGURATION_LOST):
+            for page in written:
+                for bit in range(64, 128):
+                    pages.rot(page, bit)
+        elif written:
+            pages.rot(written[-1], 77)
+        self.check_memory()
 
     def take_sounds(self) -> list[tuple[int, Sound]]:
         """Return the instants [ns] and sounds since the last call."""
@@ -416,15 +762,27 @@ class VirtualMeter:
             now.supply_off_ns - before.supply_off_ns,
         )
 
+    def _line(self, load: PhaseLoad) -> LinePhasors:
+        """Return what flows through the contacts as they are."""
+        poles = self._relay.poles
+        if all(poles):
+            return load.connected
+        return load.through(poles)
+
     def _meter_step(self, load: PhaseLoad, stop_ns: int) -> None:
         duration_ns = stop_ns - self.now
-        line = load.connected
+        line = self._line(load)
         a, b, c = line.power_uw
-        increment = self._metrology.step(line, duration_ns)
         self._load_uw_ns += (abs(a) + abs(b) + abs(c)) * duration_ns
-        self._metered_quanta += increment.total_quanta
         self._supply_on_ns += duration_ns
-        self.pulses += increment.pulses
+        if Fault.FRONT_END_DEAD in self._planted:
+            self.now = stop_ns
+            return
+        increment = self._metrology.step(line, duration_ns)
+        self._metered_quanta += increment.total_quanta
+        if increment.pulses:
+            self.pulses += increment.pulses
+            self.pulse_led.add(increment.pulses, self.now, stop_ns)
         self.now = stop_ns
         self._handle(EnergyMeasured(increment))
 
@@ -433,8 +791,8 @@ class VirtualMeter:
         return report.result if report else None
 
     def _meter_handle(self, event: Event) -> list[Action]:
-        if self._failed:
-            raise StorageError(self._failed)
+        if not self.running:
+            raise StorageError("the meter has no supply")
         return self._meter.handle(event, self.now)
 
     def _run(self, actions: list[Action]) -> Report | None:
@@ -469,7 +827,8 @@ class VirtualMeter:
                 case PlaySound(sound):
                     self._sounds.append((self.now, sound))
                 case SwitchLoad(closed):
-                    self._relay.drive(closed)
+                    slow = RelayFault.SLOW in self._relay.faults
+                    self._relay.drive(closed, self.now if slow else None)
                     driven = True
                 case Report():
                     report = action
@@ -490,6 +849,23 @@ class VirtualMeter:
         return True
 
     def _report_relay(self) -> None:
-        self._handle(RelayReported(self._relay.closed))
-        if self._load is not None:
-            self._handle(QuantitiesMeasured(self._load.quantities(self._relay.closed)))
+        feedback = self._relay.feedback()
+        live: bool | None = None
+        if self._volts is not None and max(self._volts) > 0.0:
+            live = any(pole and volts > 0.0 for pole, volts in zip(feedback.poles, self._volts, strict=True))
+        self._handle(RelayReported(feedback.auxiliary_closed, feedback.coil_intact, live))
+        self._measure()
+
+
+def _full_supply(now: int) -> PowerSupply:
+    """Return a supply that has been fed for as long as it takes to start, running at `now` [ns]."""
+    began_ns = now - 2 * START_WITHIN_NS
+    supply = PowerSupply(began_ns)
+    supply.observe((NOMINAL_V,) * 3, began_ns)
+    supply.advance(now)
+    return supply
+
+
+def _places(region: Region) -> range:
+    span = LAYOUT[region]
+    return range(span.first, span.first + span.pages)

@@ -48,6 +48,7 @@ from joy311.meter.events import (
     PasswordTried,
     PoweredUp,
     PowerFailing,
+    PowerReturned,
     QuantitiesMeasured,
     RelayReported,
     SensorChanged,
@@ -365,6 +366,8 @@ class Meter:
                 self._power_up(event, now)
             case PowerFailing():
                 self._fail_power(now)
+            case PowerReturned():
+                self._tell(EventCode.VOLTAGE_DIP, now)
             case CommitFailed():
                 self._take_back(now)
         return self._conclude(now)

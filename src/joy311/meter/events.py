@@ -48,6 +48,11 @@ class PowerFailing:
 
 
 @dataclass(frozen=True, slots=True)
+class PowerReturned:
+    """The supply that was failing is back, and the application never stopped."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeyPressed:
     """A key was pressed, on the keypad of the meter or through its customer interface unit."""
 
@@ -164,6 +169,7 @@ class DeadlineReached:
 Event = (
     PoweredUp
     | PowerFailing
+    | PowerReturned
     | KeyPressed
     | TokenReceived
     | CodeReceived

@@ -95,7 +95,7 @@ class KeyStore:
     def stage(self, section: KeyChangeSection, now: int) -> TokenResult | KeyChange:
         """Take a section and return its result, or the change once it is complete and permitted.
 
-        A section entered again replaces its copy. A set that is complete but not permitted is forgotten whole.
+        A section entered again replaces its copy. A complete set that is not permitted is forgotten whole.
 
         Parameters
         ----------
