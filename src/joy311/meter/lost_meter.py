@@ -1,4 +1,4 @@
-"""The application of a meter whose record is lost: it says so, opens the switch, and promises nothing.
+"""The application of a meter whose record is lost: it says so, opens the switch, and promises nothing."""
 
 from __future__ import annotations
 
