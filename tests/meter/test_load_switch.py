@@ -457,4 +457,5 @@ def test_no_sequence_of_events_makes_the_relay_chatter() -> None:
 
 @pytest.mark.long
 def test_no_long_sequence_of_events_makes_the_relay_chatter() -> None:
-    run_state_machine_as_test(RelayAtWork, settings=settings(max_examples=2_000, stateful_step_count=100))
+    print("seed: derandomized by tests/conftest.py")
+    run_state_machine_as_test(RelayAtWork, settings=settings(max_examples=1_000, stateful_step_count=100))

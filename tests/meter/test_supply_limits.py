@@ -321,6 +321,9 @@ class LimitsBesideIdeal(RuleBasedStateMachine):
     def live(self, power_w: int, seconds: int, asks: bool) -> None:
         self.power_w = power_w
         self.measure()
+        if power_w <= 10_000:
+            # Seen below the limit, if only for an instant: the delay begins again.
+            self.over_s = 0
         for _ in range(seconds):
             self.second += 1
             self.limits.expire(self.second * SECOND_NS)
@@ -383,6 +386,5 @@ def test_the_power_limit_agrees_with_a_model_that_counts_seconds() -> None:
 
 @pytest.mark.long
 def test_the_power_limit_agrees_for_long() -> None:
-    run_state_machine_as_test(
-        LimitsBesideIdeal, settings=settings(max_examples=1_000, stateful_step_count=60)
-    )
+    print("seed: derandomized by tests/conftest.py")
+    run_state_machine_as_test(LimitsBesideIdeal, settings=settings(max_examples=600, stateful_step_count=60))

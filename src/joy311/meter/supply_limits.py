@@ -328,6 +328,9 @@ class SupplyLimits:
         exceeded = self._exceeded()
         self._end_trips(exceeded, findings, now)
         self._end_lockout(findings, now)
+        if self._forget_ns is not None and now >= self._forget_ns:
+            self._forget_ns = None
+            self._trips = 0
         pending = self._pending
         for bit in _BITS:
             if not exceeded & bit or bit in self._tripped:
@@ -337,9 +340,6 @@ class SupplyLimits:
             if now >= due_ns:
                 del pending[bit]
                 self._trip(bit, findings, now)
-        if self._forget_ns is not None and now >= self._forget_ns:
-            self._forget_ns = None
-            self._trips = 0
         self._plan()
         return tuple(findings)
 
