@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -219,6 +220,39 @@ def test_a_key_that_an_interrupted_making_left_is_the_shops(tmp_path: Path) -> N
     for file in till.data.glob("shop.sqlite3*"):
         file.unlink()
     assert till.json("init", *OWN_SHOP)["key_check_value"] == first["key_check_value"]
+
+
+def test_a_backup_goes_on_selling_elsewhere_once_it_is_told_what_it_forgot(
+    till: Till, tmp_path: Path
+) -> None:
+    till.json("sell", "--meter", HOUSEHOLD, "--amount", "500", "--request-id", "r1")
+    file = tmp_path / "backup.gz"
+    assert "rows are in" in till.run("backup", str(file)).stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert str(file) in one_line(till.run("backup", str(file)), 2)
+    lost = till.json("sell", "--meter", HOUSEHOLD, "--amount", "500", "--request-id", "lost")
+    assert "already" in one_line(till.run("restore", str(file)), 2)
+    for name in till.data.glob("shop.sqlite3*"):
+        name.unlink()
+    torn = tmp_path / "torn.gz"
+    torn.write_bytes(file.read_bytes()[:-40])
+    assert "backup" in one_line(till.run("restore", str(torn)), 2)
+    assert till.run("restore", str(file)).exit_code == 0
+    assert "pos resolve" in one_line(till.run("sell", "--meter", HOUSEHOLD, "--amount", "500"), 1)
+    assert "orphan: request lost" in till.run("resolve").stdout
+    assert till.json("receipt", "--request-id", "r1")["meter"] == HOUSEHOLD
+    assert till.run("verify-audit").exit_code == 0
+    assert till.run("verify", "--meter", HOUSEHOLD, "--token", lost["token"]).exit_code == 1
+
+
+def test_verify_audit_ends_with_one_where_a_row_was_edited(till: Till) -> None:
+    till.json("sell", "--meter", HOUSEHOLD, "--amount", "500", "--request-id", "r1")
+    assert till.run("verify-audit").stdout == "1 rows sealed, 0 findings.\n"
+    with sqlite3.connect(till.data / "shop.sqlite3") as connection:
+        connection.execute("UPDATE sale SET units = units + 1")
+    found = till.run("verify-audit")
+    assert found.exit_code == 1
+    assert "sale r1: not as the audit log says" in found.stdout
 
 
 def test_upgrade_leaves_newest_tables_as_they_are(till: Till) -> None:

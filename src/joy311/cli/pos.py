@@ -28,6 +28,23 @@ _DataOption = Annotated[
         "--data", help="Directory of the shop [default: ~/.local/share/joy311]", envvar="JOY311_DATA"
     ),
 ]
+_DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        help="postgresql://user@host/name [default: a SQLite file in the shop's directory]",
+        envvar="JOY311_DATABASE",
+        show_envvar=False,
+    ),
+]
+_ModuleOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--security-module",
+        help="Socket of a security module's process [default: the keys in the shop's directory]",
+        envvar="JOY311_SECURITY_MODULE",
+    ),
+]
 _JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _MeterOption = Annotated[str, typer.Option("--meter", help="Meter number, 11, 13 or 18 digits.")]
 _AmountOption = Annotated[str, typer.Option("--amount", help="What the customer pays, such as 500.00.")]
@@ -36,6 +53,7 @@ _AmountOption = Annotated[str, typer.Option("--amount", help="What the customer 
 @app.command()
 def init(
     data: _DataOption = None,
+    database: _DatabaseOption = None,
     demonstration: Annotated[
         bool, typer.Option("--demonstration", help="Make the ready-made shop with two meters.")
     ] = False,
@@ -61,6 +79,8 @@ def init(
 
     directory = _directory(data)
     if demonstration:
+        if database is not None:
+            raise InvalidInput("the demonstration lives in a file: leave out --database", field="database")
         _init_demonstration(directory, as_json)
         return
     wanted: dict[str, Any] = {
@@ -80,7 +100,7 @@ def init(
     missing = [f"--{name}" for name, value in wanted.items() if value is None]
     if missing:
         raise InvalidInput(f"a shop needs {' '.join(missing)} (or --demonstration)", field=missing[0])
-    _init_shop(directory, wanted, tax_reference, as_json)
+    _init_shop(directory, database, wanted, tax_reference, as_json)
 
 
 def _init_demonstration(directory: Path, as_json: bool) -> None:
@@ -97,7 +117,9 @@ def _init_demonstration(directory: Path, as_json: bool) -> None:
         )
 
 
-def _init_shop(directory: Path, wanted: dict[str, Any], tax_reference: str, as_json: bool) -> None:
+def _init_shop(
+    directory: Path, database: str | None, wanted: dict[str, Any], tax_reference: str, as_json: bool
+) -> None:
     from contextlib import closing
     from random import SystemRandom
 
@@ -140,7 +162,7 @@ def _init_shop(directory: Path, wanted: dict[str, Any], tax_reference: str, as_j
         key_expiry=255,
     )
     named = Utility(wanted["utility"], money, tax_reference)
-    if Shop.exists(directory):
+    if Shop.exists(directory, database):
         raise InvalidInput(f"there is a shop in {directory} already", field="data")
     random_source = SystemRandom()
     module: SoftwareSecurityModule = SoftwareSecurityModule.open(
@@ -151,7 +173,14 @@ def _init_shop(directory: Path, wanted: dict[str, Any], tax_reference: str, as_j
         check_value = module.vending_keys().get(group) or module.load_vending_key(
             group, VendingKey.from_bytes(random_source.randbytes(20))
         )
-        Shop.create(directory, utility=named, supply_group=group, tariff=flat, security_module=module).close()
+        Shop.create(
+            directory,
+            utility=named,
+            supply_group=group,
+            tariff=flat,
+            security_module=module,
+            database_url=database,
+        ).close()
     _print(
         {"data": str(directory), "supply_group": group.supply_group_code, "key_check_value": check_value},
         f"The shop in {directory} is ready. Supply group {group.supply_group_code}, "
@@ -167,10 +196,11 @@ def add_customer(
         str | None, typer.Option("--id", help="Identifier [default: the next free]")
     ] = None,
     data: _DataOption = None,
+    database: _DatabaseOption = None,
     as_json: _JsonOption = False,
 ) -> None:
     """Register a customer."""
-    with _open_shop(data) as shop:
+    with _open_shop(data, database) as shop:
         customer = shop.add_customer(name=name, customer_id=customer_id)
     _print(
         {"customer_id": customer.customer_id, "name": customer.name},
@@ -189,13 +219,14 @@ def add_meter(
         str | None, typer.Option("--supply-group", help="Supply group code [default: the only one]")
     ] = None,
     data: _DataOption = None,
+    database: _DatabaseOption = None,
     as_json: _JsonOption = False,
 ) -> None:
     """Register a meter under the newest key of a supply group."""
     from joy311.vending.registration import parse_meter_number
 
     meter_pan = parse_meter_number(meter)
-    with _open_shop(data) as shop:
+    with _open_shop(data, database) as shop:
         group = shop.supply_group(supply_group)
         attributes = group.of_meter(meter_pan, tariff_index)
         registered = shop.add_meter(meter, customer, attributes, tariff, _now())
@@ -218,12 +249,13 @@ def quote(
     meter: _MeterOption,
     amount: _AmountOption,
     data: _DataOption = None,
+    database: _DatabaseOption = None,
     as_json: _JsonOption = False,
 ) -> None:
     """Say what a payment would buy now; nothing changes."""
     from joy311.vending.sale import CARRY_LABEL, Line, format_kwh
 
-    with _open_shop(data) as shop:
+    with _open_shop(data, database) as shop:
         offer = shop.quote(meter, shop.utility.currency.parse(amount), _now())
     printed = (*offer.lines, Line(offer.tax_label, offer.tax_minor), Line(CARRY_LABEL, offer.carry_minor))
     money = offer.currency
@@ -256,6 +288,7 @@ def sell(
     ] = None,
     columns: Annotated[int, typer.Option(help="Columns of the paper, 32 or 48.")] = 32,
     data: _DataOption = None,
+    database: _DatabaseOption = None,
     as_json: _JsonOption = False,
 ) -> None:
     """Sell a token and print the receipt."""
@@ -264,7 +297,7 @@ def sell(
     from joy311.vending.service import SaleRequest
 
     _check_columns(columns)
-    with _open_shop(data) as shop:
+    with _open_shop(data, database) as shop:
         tender_minor = shop.utility.currency.parse(amount)
         if request_id is None:
             # Printed before the sale, so that a sale that is cut off can be repeated.
@@ -282,13 +315,14 @@ def receipt(
     ] = None,
     columns: Annotated[int, typer.Option(help="Columns of the paper, 32 or 48.")] = 32,
     data: _DataOption = None,
+    database: _DatabaseOption = None,
     as_json: _JsonOption = False,
 ) -> None:
     """Print the receipt of a sale again; the token is the same."""
     from joy311.errors import InvalidInput
 
     _check_columns(columns)
-    with _open_shop(data) as shop:
+    with _open_shop(data, database) as shop:
         if request_id is not None and meter is None:
             found = shop.receipt(request_id)
         elif meter is not None and request_id is None:
@@ -303,12 +337,13 @@ def verify(
     meter: _MeterOption,
     token: Annotated[str, typer.Option("--token", help="The twenty digits, blanks allowed.")],
     data: _DataOption = None,
+    database: _DatabaseOption = None,
     as_json: _JsonOption = False,
 ) -> None:
     """Say what the shop knows of a token; exit code 1 where it was not sold to this meter."""
     from joy311.sts import TokenResult
 
-    with _open_shop(data) as shop:
+    with _open_shop(data, database) as shop:
         verification = shop.verify(meter, token)
     result = verification.result.standard_name
     _print(
@@ -327,19 +362,79 @@ def verify(
 
 
 @app.command()
-def upgrade(data: _DataOption = None) -> None:
+def upgrade(data: _DataOption = None, database: _DatabaseOption = None) -> None:
     """Bring the shop's tables to those of this program."""
     from joy311.vending.service import Shop
 
     directory = _directory(data)
-    Shop.upgrade(directory)
+    Shop.upgrade(directory, database_url=database)
     typer.echo(f"The shop in {directory} has the newest tables.")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The new file.")],
+    data: _DataOption = None,
+    database: _DatabaseOption = None,
+) -> None:
+    """Write the whole shop to a file, while it sells; keys are not in it."""
+    with _open_shop(data, database) as shop:
+        rows = shop.back_up(file)
+    typer.echo(f"{rows} rows are in {file}.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that backup wrote.")],
+    data: _DataOption = None,
+    database: _DatabaseOption = None,
+) -> None:
+    """Make the shop that a backup holds; before it sells, `resolve` says what the backup forgot."""
+    from joy311.vending.service import Shop
+
+    directory = _directory(data)
+    rows = Shop.restore(directory, file, database)
+    typer.echo(f"{rows} rows are back in {directory if database is None else 'the database'}.")
+
+
+@app.command()
+def resolve(data: _DataOption = None, database: _DatabaseOption = None, module: _ModuleOption = None) -> None:
+    """Finish sales whose process died, and name what the module issued and no book knows."""
+    from joy311.errors import Joy311Error
+
+    with _open_shop(data, database, module) as shop:
+        finished, orphans = shop.books.resolve(_now())
+    for outcome in finished:
+        if isinstance(outcome, Joy311Error):
+            typer.echo(f"not finished: {outcome}")
+        else:
+            typer.echo(f"finished: request {outcome.request_id}, receipt {outcome.receipt_number}")
+    for request_id in orphans:
+        typer.echo(f"orphan: request {request_id}")
+    typer.echo(f"{len(finished)} unfinished sales, {len(orphans)} orphans.")
+
+
+@app.command("verify-audit")
+def verify_audit(
+    data: _DataOption = None, database: _DatabaseOption = None, module: _ModuleOption = None
+) -> None:
+    """Seal the audit log up to now and prove it; exit code 1 where anything was edited or is missing."""
+    found = 0
+    with _open_shop(data, database, module) as shop:
+        sealed = shop.books.seal(_now())
+        for finding in shop.books.verify():
+            found += 1
+            typer.echo(f"{finding.place}: {finding.fault}")
+    typer.echo(f"{sealed} rows sealed, {found} findings.")
+    if found:
+        raise typer.Exit(1)
 
 
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")] = DEFAULT_PORT,
     data: _DataOption = None,
+    database: _DatabaseOption = None,
 ) -> None:
     """Serve the API on this machine only (127.0.0.1); it has no authentication yet."""
     from contextlib import suppress
@@ -351,7 +446,7 @@ def serve(
     from joy311.vending.api.app import PREFIX
     from joy311.vending.api.loopback import HOST, listen
 
-    with _open_shop(data) as shop, listen(port) as listening, suppress(KeyboardInterrupt):
+    with _open_shop(data, database) as shop, listen(port) as listening, suppress(KeyboardInterrupt):
         server = uvicorn.Server(uvicorn.Config(create_api(shop, _now), lifespan="on", log_level="warning"))
         address = f"http://{HOST}:{listening.getsockname()[1]}{PREFIX}"
         typer.echo(f"joy311 pos serve: {address}  (Ctrl-C stops it)")
@@ -376,7 +471,9 @@ def _now() -> int:
     return time.time_ns()
 
 
-def _open_shop(data: Path | None) -> AbstractContextManager[Shop]:
+def _open_shop(
+    data: Path | None, database: str | None, socket: Path | None = None, lanes: int = 1
+) -> AbstractContextManager[Shop]:
     from contextlib import contextmanager
 
     @contextmanager
@@ -385,16 +482,25 @@ def _open_shop(data: Path | None) -> AbstractContextManager[Shop]:
         from random import SystemRandom
 
         from joy311.errors import Refused
-        from joy311.vending.security_module import SoftwareSecurityModule
+        from joy311.vending.security_module import (
+            SecurityModuleClient,
+            SoftwareSecurityModule,
+            WholeSecurityModule,
+        )
         from joy311.vending.service import Shop
 
         directory = _directory(data)
-        if not Shop.exists(directory):
+        if not Shop.exists(directory, database):
             raise Refused("UnknownShop", f"there is no shop in {directory}: make one with joy311 pos init")
-        module: SoftwareSecurityModule = SoftwareSecurityModule.open(
-            _module_directory(directory), random_source=SystemRandom()
-        )
-        with closing(module), Shop.open(directory, security_module=module) as shop:
+        module: WholeSecurityModule
+        if socket is None:
+            module = SoftwareSecurityModule.open(_module_directory(directory), random_source=SystemRandom())
+        else:
+            module = SecurityModuleClient(socket)
+        with (
+            closing(module),
+            Shop.open(directory, security_module=module, database_url=database, lanes=lanes) as shop,
+        ):
             yield shop
 
     return opened()

@@ -30,6 +30,7 @@ from joy311.vending.service.rules import RuleBook, tariff_versions
 from joy311.vending.service.selling import Outcome, Selling
 from joy311.vending.store import accounts, audit_log, registrations, sales
 from joy311.vending.store.accounts import HOUSE, Vendor
+from joy311.vending.store.backup import restore_backup, write_backup
 from joy311.vending.store.database import HEAD, Database, Transaction
 from joy311.vending.store.registrations import FLAT, Limits, TariffRow, flat_tariff
 from joy311.vending.tariff import FlatTariff, Tariff, tariff_to_document
@@ -232,6 +233,34 @@ class Shop:
             if not database.is_there():
                 raise StorageError(f"there is no shop in {directory}")
             database.migrate(revision)
+        finally:
+            database.close()
+
+    def back_up(self, path: Path) -> int:
+        """Write the whole database of this instant to a new file, and return how many rows that are.
+
+        Raises
+        ------
+        InvalidInput
+            If there is a file at `path` already.
+        StorageError
+            If it cannot be written.
+        """
+        return write_backup(self._database, path)
+
+    @staticmethod
+    def restore(directory: Path, path: Path, database_url: str | None = None) -> int:
+        """Make the shop that a backup holds, whole or not at all, and return how many rows that are.
+
+        Raises
+        ------
+        InvalidInput
+            If there is a shop already, or the file is no whole backup of this version's tables.
+        """
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database = Database(directory, database_url)
+        try:
+            return restore_backup(database, path)
         finally:
             database.close()
 
