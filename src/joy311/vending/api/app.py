@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+from asyncio import to_thread, wrap_future
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated, Any
 
 from litestar import Litestar, Request, Response, get, post
@@ -15,9 +16,12 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import FromPath, HeaderParameter, JSONBody
+from msgspec.structs import replace
 
 from joy311 import __version__
 from joy311.errors import InvalidInput, Joy311Error, Refused, StorageError
+from joy311.vending.api.access import RateLimits, admit
+from joy311.vending.api.announcements import announcing
 from joy311.vending.api.documents import (
     ErrorDocument,
     HealthDocument,
@@ -34,6 +38,10 @@ from joy311.vending.api.documents import (
     verification_document,
 )
 from joy311.vending.service import SaleRequest, Shop
+from joy311.vending.service.clients import request_id_of
+from joy311.vending.service.sale_queue import SaleQueue
+from joy311.vending.store.accounts import HOUSE
+from joy311.vending.store.api_keys import ApiKey
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +57,13 @@ _STATUS_OF_REFUSAL = {
     "UnknownCustomer": 404,
     "MSNOCheckDigit": 400,
     "SaleUnfinished": 409,
+    "ApiKeyMissing": 401,
+    "ApiKeyScope": 403,
+    "TooManyRequests": 429,
+    "RequestInFlight": 409,
+    "SaleVoided": 409,
+    "DatabaseBehind": 503,
+    "SecurityModuleBehind": 503,
     "ClockWentBack": 409,
     "TokenIdentifiersAhead": 429,
 }
@@ -59,6 +74,8 @@ _ERRORS = {
     status: ResponseSpec(data_container=ErrorDocument, description=description, generate_examples=False)
     for status, description in (
         (400, "a value cannot be used"),
+        (401, "no valid API key"),
+        (403, "the API key may not do this"),
         (404, "not on file"),
         (409, "not in this state"),
         (422, "a rule says no"),
@@ -69,7 +86,9 @@ _ERRORS = {
 }
 
 
-def create_api(shop: Shop, clock: Callable[[], int]) -> Litestar:
+def create_api(
+    shop: Shop, clock: Callable[[], int], *, asks_for_keys: bool = False, announces: bool = False
+) -> Litestar:
     """Return the application over `shop`; it neither opens nor closes the shop.
 
     Whoever mounts it beside other pages must run its lifespan: until then every route answers 503.
@@ -80,16 +99,31 @@ def create_api(shop: Shop, clock: Callable[[], int]) -> Litestar:
         The open shop.
     clock : callable
         Returns now [ns since 1970 UTC].
+    asks_for_keys : bool
+        Whether every request but health needs an API key; without, whoever reaches the port may sell.
+    announces : bool
+        Whether this process delivers events to webhooks.
     """
+    rates = RateLimits()
+    queue: list[SaleQueue] = []
+
+    def admitted(request: Request[Any, Any, State], scope: str) -> ApiKey | None:
+        """Return whose request it is, or refuse it."""
+        if not asks_for_keys:
+            return None
+        return admit(shop, rates, request.headers.get("authorization", ""), scope, clock())
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         shop.check()
-        app.state.started = True
-        try:
-            yield
-        finally:
-            app.state.started = False
+        with SaleQueue(shop, clock) as sales, announcing(shop, clock) if announces else nullcontext():
+            queue.append(sales)
+            app.state.started = True
+            try:
+                yield
+            finally:
+                app.state.started = False
+                queue.clear()
 
     @get("/v1/health", responses=_only(503), sync_to_thread=True)
     def get_health() -> HealthDocument:
@@ -97,19 +131,27 @@ def create_api(shop: Shop, clock: Callable[[], int]) -> Litestar:
         shop.check()
         return HealthDocument("ok", shop.utility.name, shop.utility.currency.code)
 
-    @get("/v1/meters/{drn:str}", responses=_only(400, 404, 503), sync_to_thread=True)
-    def get_meter(drn: FromPath[str]) -> MeterDocument:
+    @get("/v1/meters/{drn:str}", responses=_only(400, 401, 403, 404, 429, 503), sync_to_thread=True)
+    def get_meter(request: Request[Any, Any, State], drn: FromPath[str]) -> MeterDocument:
         """Return a registered meter."""
+        admitted(request, "read")
         return meter_document(shop.meter(drn))
 
-    @post("/v1/quotes", status_code=200, responses=_only(400, 404, 409, 422, 429, 503), sync_to_thread=True)
-    def post_quote(data: JSONBody[QuoteRequest]) -> QuoteDocument:
+    @post(
+        "/v1/quotes",
+        status_code=200,
+        responses=_only(400, 401, 403, 404, 409, 422, 429, 503),
+        sync_to_thread=True,
+    )
+    def post_quote(request: Request[Any, Any, State], data: JSONBody[QuoteRequest]) -> QuoteDocument:
         """Return what a payment would buy now; nothing changes."""
+        admitted(request, "quote")
         quote = shop.quote(data.meter, shop.utility.currency.parse(data.amount), clock())
         return quote_document(shop.meter(data.meter).drn, quote)
 
-    @post("/v1/sales", responses=_only(400, 404, 409, 422, 429, 500, 503), sync_to_thread=True)
-    def post_sale(
+    @post("/v1/sales", responses=_only(400, 401, 403, 404, 409, 422, 429, 500, 503))
+    async def post_sale(
+        request: Request[Any, Any, State],
         data: JSONBody[SaleBody],
         idempotency_key: Annotated[
             str | None,
@@ -117,21 +159,37 @@ def create_api(shop: Shop, clock: Callable[[], int]) -> Litestar:
         ] = None,
     ) -> ReceiptDocument:
         """Sell; the same request id and body always get the same receipt."""
-        request = SaleRequest(
-            request_id=_request_id(data.request_id, idempotency_key),
+        key = await to_thread(admitted, request, "sell")
+        request_id = _request_id(data.request_id, idempotency_key)
+        wanted = SaleRequest(
+            request_id=request_id_of(key, request_id),
             meter=data.meter,
             tender_minor=shop.utility.currency.parse(data.amount),
+            vendor=HOUSE if key is None else key.vendor_id,
+            joins=False,
         )
-        return receipt_document(shop.sell(request, clock()))
+        if not queue:
+            raise StorageError("the shop is closing: repeat the request")
+        receipt = await wrap_future(queue[0].submit(wanted))
+        return replace(receipt_document(receipt), request_id=request_id)
 
-    @get("/v1/sales/{request_id:str}", responses=_only(400, 404, 409, 503), sync_to_thread=True)
-    def get_sale(request_id: FromPath[str]) -> ReceiptDocument:
+    @get(
+        "/v1/sales/{request_id:str}", responses=_only(400, 401, 403, 404, 409, 429, 503), sync_to_thread=True
+    )
+    def get_sale(request: Request[Any, Any, State], request_id: FromPath[str]) -> ReceiptDocument:
         """Return the receipt of a request whose answer was lost."""
-        return receipt_document(shop.receipt(request_id))
+        key = admitted(request, "read")
+        return replace(receipt_document(shop.receipt(request_id_of(key, request_id))), request_id=request_id)
 
-    @post("/v1/tokens/verify", status_code=200, responses=_only(400, 404, 503), sync_to_thread=True)
-    def post_verify(data: JSONBody[VerifyRequest]) -> VerificationDocument:
+    @post(
+        "/v1/tokens/verify",
+        status_code=200,
+        responses=_only(400, 401, 403, 404, 429, 503),
+        sync_to_thread=True,
+    )
+    def post_verify(request: Request[Any, Any, State], data: JSONBody[VerifyRequest]) -> VerificationDocument:
         """Say what the shop's records know of a token; a text that is no token is an answer, not an error."""
+        admitted(request, "verify")
         return verification_document(shop.verify(data.meter, data.token))
 
     return Litestar(

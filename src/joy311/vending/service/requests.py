@@ -6,10 +6,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from joy311.instant import SECOND_NS
 from joy311.vending.store.accounts import HOUSE
 
 ELECTRICITY = 0
 """Service of a credit token: electricity in 0.1 kWh."""
+
+IN_FLIGHT_NS = 10 * SECOND_NS
+"""How long a sale without a token may still be on its way [ns]; whoever made it has died after that."""
 
 DEFAULT_SERIES = "A"
 """Receipt series of a shop with one till."""
@@ -34,6 +38,9 @@ class SaleRequest:
         Who sells; by default the utility itself.
     allow_repeat : bool
         Whether the same meter may buy the same amount again at once, where the shop guards against it.
+    joins : bool
+        Whether a sale that somebody else may be finishing right now is finished here too; else it is refused
+        until `IN_FLIGHT_NS` have passed.
     """
 
     request_id: str
@@ -42,6 +49,7 @@ class SaleRequest:
     units: int | None = None
     vendor: str = HOUSE
     allow_repeat: bool = False
+    joins: bool = True
 
 
 def fingerprint_of(*content: str | int) -> str:

@@ -35,6 +35,7 @@ from joy311.vending.service.pricing import (
 )
 from joy311.vending.service.requests import (
     ELECTRICITY,
+    IN_FLIGHT_NS,
     SaleRequest,
     fingerprint_of,
 )
@@ -259,11 +260,11 @@ class Selling:
                 columns = reservation.sale | {"receipt_series": series, "receipt_number": number}
                 unfinished.append((job, _stored(columns, reservation)))
         for job in answered:
-            self._answer_again(job, outcomes, unfinished)
+            self._answer_again(job, now, outcomes, unfinished)
         return again
 
     def _answer_again(
-        self, job: _Job, outcomes: dict[int, Outcome], unfinished: list[tuple[_Job, StoredSale]]
+        self, job: _Job, now: int, outcomes: dict[int, Outcome], unfinished: list[tuple[_Job, StoredSale]]
     ) -> None:
         """Answer a request that was made before."""
         request_id = job.request.request_id
@@ -279,6 +280,10 @@ class Selling:
             outcomes[job.place] = _voided(request_id)
         elif sale.is_tokenised:
             outcomes[job.place] = sale.receipt()
+        elif not job.request.joins and now - sale.columns["reserved_at"] < IN_FLIGHT_NS:
+            outcomes[job.place] = Refused(
+                "RequestInFlight", f"request {request_id} is being answered: ask again in some seconds"
+            )
         else:
             unfinished.append((job, sale))
 

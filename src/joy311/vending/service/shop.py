@@ -25,6 +25,7 @@ from joy311.vending.registration import (
 from joy311.vending.sale import Quote
 from joy311.vending.security_module import VendingKeyAttributes, WholeSecurityModule
 from joy311.vending.service.books import Books
+from joy311.vending.service.clients import Clients
 from joy311.vending.service.requests import DEFAULT_SERIES, SaleRequest
 from joy311.vending.service.rules import RuleBook, tariff_versions
 from joy311.vending.service.selling import Outcome, Selling
@@ -66,6 +67,12 @@ class Shop:
         self._security_module = security_module
         self._selling = Selling(database, RuleBook(database), security_module, series, lanes)
         self._books = Books(database, security_module, self._selling)
+        self._clients = Clients(database)
+
+    @property
+    def clients(self) -> Clients:
+        """Programs that sell, and what they are told."""
+        return self._clients
 
     @property
     def books(self) -> Books:
