@@ -100,6 +100,36 @@ def test_rot_in_one_copy_is_found_and_mended_and_never_goes_back_in_time() -> No
         assert (FindingKind.COPY_ROTTED, first) in [(found.kind, found.page) for found in again.findings]
 
 
+@pytest.mark.parametrize("bits", [(300, 301), (300, 1200), (8 * 8, 8 * 9), (0, 31), (64, 300)])
+def test_two_copies_that_rot_in_different_bits_are_put_together_again(bits: tuple[int, int]) -> None:
+    pages = RamPages()
+    memory = MeterMemory(pages)
+    for number in range(12):
+        memory.commit(b"record %02d" % number * 40)
+    for first, bit in zip(places_of_the_newest(pages, b"record 11"), bits, strict=True):
+        pages.rot(first, bit)
+    again = MeterMemory(pages)
+    assert again.read() == b"record 11" * 40
+    assert kinds(again) == {FindingKind.COPY_ROTTED}
+    assert MeterMemory(pages).read() == b"record 11" * 40
+
+
+def test_two_copies_that_rot_in_the_same_bit_are_lost_and_no_older_record_takes_their_place() -> None:
+    pages = RamPages()
+    memory = MeterMemory(pages)
+    for number in range(12):
+        memory.commit(b"record %02d" % number * 40)
+    for first in places_of_the_newest(pages, b"record 11"):
+        pages.rot(first, 300)
+    again = MeterMemory(pages)
+    assert kinds(again) == {FindingKind.COPIES_LOST}
+    with pytest.raises(StorageError, match="every copy"):
+        again.read()
+    with pytest.raises(StorageError, match="every copy"):
+        again.commit(b"record 12")
+    assert again.scrub() == ()
+
+
 def test_scrubbing_mends_copies_and_checkpoint_before_the_other_rots_too() -> None:
     pages = RamPages()
     memory = MeterMemory(pages)

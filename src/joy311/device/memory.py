@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from itertools import combinations
 from pathlib import Path
 
 from joy311.device.pages import BLANK_PAGE, PAGE_BYTES, FilePages, Pages, RamPages
@@ -411,19 +412,17 @@ class _Copies:
             whole[0] if whole else 0 if _is_blank(frame) else -1
             for whole, frame in zip(parsed, frames, strict=True)
         ]
-        self.sequence = self._newest = max(0, *self._holds)
-        self._content: bytes | None = None
+        newest: tuple[int, bytes | None] = max(filter(None, parsed), default=(0, None))
+        self.sequence, self._content = newest
+        self._newest = self.sequence
         # A new meter's first commit writes one place after the other. As long as only one is not blank that
         # commit was cut short, and nothing has been promised yet.
         self.lost = self._newest == 0 and sum(held != 0 for held in self._holds) >= COPIES
+        self._look_for_rotten_twins(frames)
         if self.lost:
             note(FindingKind.COPIES_LOST, self._span.first)
-        if self._newest:
-            newest = self._holds.index(self._newest)
-            whole = parsed[newest]
-            assert whole is not None
-            self._content = whole[1]
-            self._frame = frames[newest][: _FRAME.size + len(self._content)]
+        elif self._content is not None:
+            self._frame = _framed(region, self._newest, self._content)
             self._repair_after_power_up(frames)
 
     def read(self) -> bytes | None:
@@ -442,13 +441,17 @@ class _Copies:
         self.sequence += 1
         frame = _framed(self._region, self.sequence, content)
         written, reason = self._write_copies(self.sequence, frame, COPIES, self._newest)
+        if not written and self._failed:
+            # What refused once may take it now: a place is given up only while there are others.
+            self._failed.clear()
+            written, reason = self._write_copies(self.sequence, frame, COPIES, self._newest)
         if not written:
             raise StorageError(f"the {name} could not be written: {reason}")
         self._newest, self._content, self._frame = self.sequence, content, frame
 
     def scrub(self) -> None:
         """Read the copies back, and write those again that are not what they were."""
-        if not self._newest:
+        if self.lost or not self._newest:
             return
         for place, held in enumerate(self._holds):
             if held != self._newest:
@@ -458,6 +461,28 @@ class _Copies:
                 self._holds[place] = -1
                 self._note(FindingKind.COPY_ROTTED, self._first_difference(place, found))
         self._complete(self._holds.count(self._newest))
+
+    def _look_for_rotten_twins(self, frames: list[bytes]) -> None:
+        """Put together the newest copies if all of them have flipped bits, or say that they are lost.
+
+        To take an older record for the newest would bring spent tokens back to life. What a cut tore is newer
+        than the newest too, but two torn copies are no twins.
+        """
+        newer = [
+            frame
+            for frame, held in zip(frames, self._holds, strict=True)
+            if held < 0 and _FRAME.unpack_from(frame)[3] > self._newest
+        ]
+        for one, other in combinations(newer, 2):
+            if _bits_apart(one, other) <= 2 * ROT_BITS:
+                merged = _merged(self._region, one, other)
+                if merged is None:
+                    self.lost = True
+                elif merged[0] > self._newest:
+                    self.sequence, self._content = merged
+                    self._newest = self.sequence
+                    self.lost = False
+                    return
 
     def _repair_after_power_up(self, frames: list[bytes]) -> None:
         rotten = [
@@ -501,7 +526,7 @@ class _Copies:
             except StorageError as error:
                 self._note(FindingKind.WRITE_FAILED, self._span.first + place * self._span.place_pages)
                 reason = str(error)
-                self._spoil(place)
+            self._spoil(place)
             self._failed.add(place)
         return written, reason
 
@@ -699,6 +724,19 @@ def _parse(region: Region, frame: bytes) -> tuple[int, bytes] | None:
 
 def _checksum(region: Region, sequence: int, content: bytes) -> int:
     return zlib.crc32(content, zlib.crc32(_SIGNED.pack(region, len(content), sequence)))
+
+
+def _merged(region: Region, one: bytes, other: bytes) -> tuple[int, bytes] | None:
+    """Return what two copies say that each have a few flipped bits, None if no mixture of them is whole."""
+    difference = int.from_bytes(one, "little") ^ int.from_bytes(other, "little")
+    bits = [1 << at for at in range(difference.bit_length()) if difference >> at & 1]
+    for count in range(len(bits) + 1):
+        for flipped in combinations(bits, count):
+            mixture = int.from_bytes(one, "little") ^ sum(flipped)
+            whole = _parse(region, mixture.to_bytes(len(one), "little"))
+            if whole is not None:
+                return whole
+    return None
 
 
 def _is_blank(frame: bytes) -> bool:
