@@ -40,7 +40,7 @@ class RelayFeedback:
     Parameters
     ----------
     auxiliary_closed : bool
-        The auxiliary contact, a mirror of the main contacts: open only if all of them are.
+        The auxiliary contact, which follows the armature: open though a main contact is welded.
     coil_intact : bool
         Whether a test current flows through the coil.
     poles : tuple of bool
@@ -68,7 +68,16 @@ class LatchingRelay:
         If `travel_ns` is outside its limits.
     """
 
-    __slots__ = ("_faults", "_moves_at_ns", "_moving_to", "_poles", "_welded", "operations", "travel_ns")
+    __slots__ = (
+        "_armature",
+        "_faults",
+        "_moves_at_ns",
+        "_moving_to",
+        "_poles",
+        "_welded",
+        "operations",
+        "travel_ns",
+    )
 
     def __init__(self, closed: bool = False, travel_ns: int = TRAVEL_NS) -> None:
         if not 0 <= travel_ns <= MOST_TRAVEL_NS:
@@ -79,6 +88,7 @@ class LatchingRelay:
         """How often contacts moved."""
         self.travel_ns = travel_ns
         self._poles = (closed, closed, closed)
+        self._armature = closed
         self._welded = (False, False, False)
         self._faults: set[RelayFault] = set()
         self._moving_to: bool | None = None
@@ -106,7 +116,7 @@ class LatchingRelay:
 
     def feedback(self) -> RelayFeedback:
         """Return what the relay tells of itself now."""
-        return RelayFeedback(self.closed, RelayFault.COIL_OPEN not in self._faults, self._poles)
+        return RelayFeedback(self._armature, RelayFault.COIL_OPEN not in self._faults, self._poles)
 
     def drive(self, closed: bool, now: int | None = None, *, energised: bool = True) -> bool:
         """Pulse the coil towards `closed`.
@@ -159,6 +169,7 @@ class LatchingRelay:
         reached = self._reached(closed)
         moved = reached != self._poles
         self._poles = reached
+        self._armature = closed
         self.operations += moved
         return moved
 

@@ -188,6 +188,7 @@ class VirtualMeter:
         self._planted: set[Fault] = set()
         self._found: set[Fault] = set()
         self._write_failed = False
+        self._findings_told = 0
         self._saturated = False
         self._held: tuple[Key, int, int] | None = None
         self._closed = False
@@ -289,6 +290,7 @@ class VirtualMeter:
         with suppress(StorageError):
             configuration = memory.read_configuration()
         self._take_findings(memory.findings)
+        self._findings_told = len(memory.findings)
         return Meter.restore(record, memory.read_checkpoint(), configuration)
 
     def _start(self, *, upset: bool) -> None:
@@ -300,7 +302,7 @@ class VirtualMeter:
         found, self._found = self._found, set()
         self._handle(
             PoweredUp(
-                self._relay.closed,
+                self._relay.feedback().auxiliary_closed,
                 log_sequence=self._last_log_sequence(),
                 clock_lost=clock_lost,
                 opened_while_off=self._latch.power_on(self.now),
@@ -403,7 +405,7 @@ class VirtualMeter:
             If the record is lost: nothing is known of credit, registers and keys any more.
         """
         if isinstance(self._meter, LostMeter):
-            raise StorageError("both copies of the meter's record are lost")
+            raise StorageError("the record is lost: neither copy of it can be read")
         return self._meter
 
     def log(self) -> list[LogEntry]:
@@ -467,9 +469,10 @@ class VirtualMeter:
             for page in range(pages.page_count):
                 pages.plant(page, PageCondition.REFUSES)
         elif fault is Fault.MEMORY_WORN:
-            for page in _places(Region.RECORD):
+            # The record wanders through its places; with every second one worn, the next commit finds one.
+            span = LAYOUT[Region.RECORD]
+            for page in range(span.first, span.first + span.pages, 2 * span.place_pages):
                 pages.age(page, pages.endurance_cycles)
-                break
         elif fault in (Fault.SLOT_DAMAGED, Fault.RECORD_LOST, Fault.CONFIGURATION_LOST, Fault.MEMORY_ROT):
             self._rot(pages, fault)
         else:
@@ -549,7 +552,13 @@ class VirtualMeter:
 
     def check_memory(self) -> None:
         """Let the memory look at itself, repair what it can, and report what it found."""
-        self._take_findings(self._memory.scrub())
+        self._memory.scrub()
+        self._tell_findings()
+
+    def _tell_findings(self) -> None:
+        """Report what the memory found since it was asked last."""
+        self._take_findings(self._memory.findings[self._findings_told :])
+        self._findings_told = len(self._memory.findings)
         found, self._found = self._found, set()
         for fault in sorted(found):
             self._handle(FaultReported(fault, True))
@@ -732,9 +741,11 @@ class VirtualMeter:
             for page in written:
                 for bit in range(64, 128):
                     pages.rot(page, bit)
+            # While it runs the meter mends them from its working memory; without it they are lost.
+            self.reset()
         elif written:
             pages.rot(written[-1], 77)
-        self.check_memory()
+            self.check_memory()
 
     def take_sounds(self) -> list[tuple[int, Sound]]:
         """Return the instants [ns] and sounds since the last call."""
@@ -835,6 +846,8 @@ class VirtualMeter:
         if wrote is not None and self._write_failed is wrote:
             self._write_failed = not wrote
             self._handle(FaultReported(Fault.MEMORY_WRITE_FAILED, not wrote))
+        if wrote is not None and len(self._memory.findings) != self._findings_told:
+            self._tell_findings()
         if driven:
             self._report_relay()
         return report

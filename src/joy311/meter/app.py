@@ -379,6 +379,8 @@ class Meter:
         for part in (self._lockout, self._access, self._limits, self._diagnosis):
             part.power_up(now)
         self._tell(EventCode.UPSET_RESET if event.upset else EventCode.POWER_UP, now)
+        if event.upset:
+            self._note(self._diagnosis.report(Fault.UPSET, True, now), now)
         self._note(self._diagnosis.report(Fault.CLOCK_LOST, event.clock_lost, now), now)
         for fault in event.faults:
             self._note(self._diagnosis.report(fault, True, now), now)
@@ -467,15 +469,15 @@ class Meter:
         self._changed = True
 
     def _press(self, key: Key, door: Door, now: int) -> None:
-        self._display.touch(now)
-        self._warning.mute(now)
-        self._changed = True
         stuck = self._entry.stuck
         outcome = self._entry.press(key, now)
         if self._entry.stuck != stuck:
             self._note(self._diagnosis.report(Fault.KEYPAD_STUCK, self._entry.stuck, now), now)
         if isinstance(outcome, Ignored):
             return
+        self._display.touch(now)
+        self._warning.mute(now)
+        self._changed = True
         if self._key_beeps:
             self._sounds.append(Sound.KEY)
         match outcome:
@@ -761,6 +763,10 @@ class Meter:
         """
         self._generation -= 1
         self._switch.withdraw(now)
+        # What was to be shown after the record was not, so the face is drawn anew.
+        self._screen = None
+        self._lights.clear()
+        self._changed = True
         self._note(self._diagnosis.report(Fault.MEMORY_WRITE_FAILED, True, now), now)
         self._must_commit = False
         asked, self._asked = self._asked, None
