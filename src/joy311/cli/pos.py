@@ -430,25 +430,72 @@ def verify_audit(
         raise typer.Exit(1)
 
 
-@app.command()
-def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")] = DEFAULT_PORT,
+@app.command("add-key")
+def add_key(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    scopes: Annotated[
+        str, typer.Option(help="What it may: read, quote, sell, verify; commas between.")
+    ] = "read,quote,sell,verify",
+    vendor: Annotated[str, typer.Option(help="The vendor that it sells for.")] = "house",
+    requests_a_minute: Annotated[int, typer.Option(help="How often it may ask.")] = 600,
     data: _DataOption = None,
     database: _DatabaseOption = None,
 ) -> None:
-    """Serve the API on this machine only (127.0.0.1); it has no authentication yet."""
+    """Make an API key and print it: it is shown this once."""
+    with _open_shop(data, database) as shop:
+        key = shop.clients.create_key(
+            name=name,
+            vendor=vendor,
+            scopes=tuple(scopes.split(",")),
+            requests_a_minute=requests_a_minute,
+            now=_now(),
+        )
+    typer.echo(key)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")] = DEFAULT_PORT,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
+    ask_for_keys: Annotated[
+        bool, typer.Option("--ask-for-keys", help="Answer only who brings an API key.")
+    ] = False,
+    data: _DataOption = None,
+    database: _DatabaseOption = None,
+    module: _ModuleOption = None,
+) -> None:
+    """Serve the API on this machine only (127.0.0.1)."""
+    import os
     from contextlib import suppress
 
     import uvicorn
 
     from joy311.errors import StorageError
-    from joy311.vending.api import create_api
+    from joy311.vending.api import create_api, worker
     from joy311.vending.api.app import PREFIX
     from joy311.vending.api.loopback import HOST, listen
 
-    with _open_shop(data, database) as shop, listen(port) as listening, suppress(KeyboardInterrupt):
-        server = uvicorn.Server(uvicorn.Config(create_api(shop, _now), lifespan="on", log_level="warning"))
+    with _open_shop(data, database, module) as shop, listen(port) as listening, suppress(KeyboardInterrupt):
         address = f"http://{HOST}:{listening.getsockname()[1]}{PREFIX}"
+        if workers > 1:
+            from uvicorn.supervisors import Multiprocess
+
+            shop.check()
+            os.environ |= {
+                worker.DIRECTORY: str(_directory(data)),
+                worker.DATABASE: database or "",
+                worker.SOCKET: str(module or ""),
+                worker.KEYS: str(int(ask_for_keys)),
+                worker.LANES: str(2 * workers),
+            }
+            config = uvicorn.Config(
+                f"{worker.__name__}:create", factory=True, workers=workers, lifespan="on", log_level="warning"
+            )
+            typer.echo(f"joy311 pos serve: {address}  ({workers} workers; Ctrl-C stops them)")
+            Multiprocess(config, [listening]).run()
+            return
+        api = create_api(shop, _now, asks_for_keys=ask_for_keys, announces=True)
+        server = uvicorn.Server(uvicorn.Config(api, lifespan="on", log_level="warning"))
         typer.echo(f"joy311 pos serve: {address}  (Ctrl-C stops it)")
         server.run(sockets=[listening])
         if not server.started:
