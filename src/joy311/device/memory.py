@@ -110,7 +110,7 @@ def _ring_pages(rows: int) -> int:
 LAYOUT = _lay_out(
     (Region.RECORD, 8, 32),
     (Region.CONFIGURATION, 3, 33),
-    (Region.CHECKPOINTS, 256, 1),
+    (Region.CHECKPOINTS, 512, 1),
     (Region.LOG_TAIL, 256, 1),
     (Region.LOG, _ring_pages(LOG_ROWS), 1),
     (Region.PROFILE_TAIL, 64, 1),

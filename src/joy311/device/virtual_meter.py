@@ -23,6 +23,8 @@ from joy311.instant import MILLISECOND_NS, SECOND_NS
 from joy311.meter import (
     Action,
     AppendLog,
+    CiuLink,
+    CiuLinkChanged,
     ClockSet,
     Commit,
     CommitFailed,
@@ -92,6 +94,9 @@ SELF_TESTED = frozenset(
     }
 )
 """Faults that the board's own check finds the moment they are there."""
+
+OF_THE_FACE = frozenset({Fault.KEYPAD_STUCK, Fault.DISPLAY_FAILED})
+"""Faults of a keypad and a display, which a split meter does not have."""
 
 SATURATION_A = 160.0
 """RMS current from which the converters are at the end of their range [A]."""
@@ -197,6 +202,9 @@ class VirtualMeter:
         self._volts: tuple[float, float, float] | None = None
         self._load_uw_ns = self._metered_quanta = self._supply_on_ns = self._supply_off_ns = 0
         self._told = EnergyBalance(0, 0, 0, 0, 0, 0)
+        self._ciu_link = CiuLink.ABSENT
+        self.starts = 0
+        """How often the application has started since this object was made."""
         self.watched = watched
         """Whether somebody looks at the display, so that it scrolls by itself."""
         self.now = now
@@ -295,6 +303,8 @@ class VirtualMeter:
 
     def _start(self, *, upset: bool) -> None:
         """Start the application and let it hear what happened while it did not run."""
+        self.starts += 1
+        self._ciu_link = CiuLink.ABSENT
         clock_lost = False
         if self._clock is not None:
             self._clock.power_on(self.now)
@@ -382,8 +392,21 @@ class VirtualMeter:
         """Return the registers and states as a reader sees them."""
         return self.meter.readout()
 
+    @property
+    def split(self) -> bool:
+        """Whether keypad and display are in a customer interface unit, and not in this case."""
+        return isinstance(self._meter, Meter) and not self._meter.configuration.integrated_keypad
+
     def press(self, key: Key) -> TokenResult | None:
-        """Press `key` now; return the result where it completed a token."""
+        """Press `key` now; return the result where it completed a token.
+
+        Raises
+        ------
+        InvalidInput
+            If the meter is split and has no keypad.
+        """
+        if self.split:
+            raise InvalidInput("this meter has no keypad: it is in its customer interface unit", field="key")
         return self._handle(KeyPressed(key))
 
     def enter_token(
@@ -394,6 +417,18 @@ class VirtualMeter:
         if report is None:
             raise StorageError("the meter gave no answer to a token")
         return report.result, report.detail
+
+    def link_changed(self, link: CiuLink) -> None:
+        """Let the link's end say how the way to the customer interface unit is."""
+        if link is not self._ciu_link:
+            self._ciu_link = link
+            self._handle(CiuLinkChanged(link))
+            self._handle(FaultReported(Fault.CIU_LINK, self._board_finds(Fault.CIU_LINK)))
+
+    @property
+    def ciu_link(self) -> CiuLink:
+        """What the meter knows of the way to its customer interface unit."""
+        return self._ciu_link
 
     @property
     def meter(self) -> Meter:
@@ -451,6 +486,8 @@ class VirtualMeter:
             If the fault cannot be planted in this meter.
         """
         pages = self._memory.pages
+        if self.split and fault in OF_THE_FACE:
+            raise InvalidInput(f"{fault.name} cannot be planted in a meter without a face", field="fault")
         if fault in _RELAY_FAULTS:
             self._relay.plant(_RELAY_FAULTS[fault])
             self._report_relay()
@@ -514,7 +551,7 @@ class VirtualMeter:
         if upset.page_bits and isinstance(pages, Chip):
             written = written_pages(pages)
             flip_page_bits(pages, chance.choice(written), upset.page_bits, chance)
-        for key in upset.keys:
+        for key in upset.keys if not self.split else ():
             self.press(key)
         if upset.spikes and self._load is not None and self._relay.closed:
             spike = PhaseLoad(self._load.volts, (SATURATION_A,) * 3)
@@ -720,8 +757,12 @@ class VirtualMeter:
         """Let the board test itself: converters, checksums, the display's read-back, the link."""
         for fault in sorted(SELF_TESTED):
             if fault is not Fault.FRONT_END_SATURATED:
-                self._handle(FaultReported(fault, fault in self._planted))
+                self._handle(FaultReported(fault, self._board_finds(fault)))
         self._check_saturation(self._load)
+
+    def _board_finds(self, fault: Fault) -> bool:
+        broken = self._ciu_link in (CiuLink.LOST, CiuLink.SHORTED)
+        return fault in self._planted or (fault is Fault.CIU_LINK and broken)
 
     def _check_saturation(self, load: PhaseLoad | None) -> None:
         saturated = Fault.FRONT_END_SATURATED in self._planted or (

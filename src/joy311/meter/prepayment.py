@@ -14,7 +14,7 @@ WH_PER_UNIT = 100
 MAXIMUM_CREDIT_WH = 999_999_990
 """The most credit that eight digits can show as kWh with two decimals [Wh]."""
 
-CHECKPOINT_QUANTUM_WH = 100
+CHECKPOINT_QUANTUM_WH = 50
 """Energy metered between two checkpoints, so the most that an unannounced power cut forgives [Wh]."""
 
 ELECTRICITY = 0
