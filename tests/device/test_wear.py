@@ -37,9 +37,9 @@ def test_every_life_of_twenty_years_stays_under_the_endurance(life: MeterLife) -
 
 def test_full_load_for_twenty_years_wears_the_checkpoints_as_a_calculation_by_hand_says() -> None:
     row = next(row for row in wear_table(CHECKPOINT_QUANTUM_WH) if row.life.startswith("3x100 A at 230 V"))
-    checkpoints = 69_000 * 24 * DAYS_A_YEAR * 20 / 100
+    checkpoints = 69_000 * 24 * DAYS_A_YEAR * 20 / CHECKPOINT_QUANTUM_WH
     assert row.region is Region.CHECKPOINTS
-    assert row.cycles == pytest.approx(checkpoints / 256, rel=1e-3)
+    assert row.cycles == pytest.approx(checkpoints / LAYOUT[Region.CHECKPOINTS].places, rel=1e-3)
     assert row.share == pytest.approx(0.4725, rel=1e-3)
 
 
