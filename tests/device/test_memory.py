@@ -348,6 +348,9 @@ def test_a_record_goes_on_in_two_copies_until_only_the_last_copies_could_be_over
     with pytest.raises(StorageError, match="does not take a write"):
         memory.commit(b"too much")
     assert MeterMemory(pages).read() == memory.read() == b"record 5"
+    pages.plant(broken[0], PageCondition.SOUND)
+    memory.commit(b"a page came back")
+    assert MeterMemory(pages).read() == b"a page came back"
 
 
 def test_what_a_failed_sync_left_behind_does_not_pass_for_the_newest() -> None:
