@@ -23,6 +23,7 @@ from joy311.instant import MILLISECOND_NS, SECOND_NS
 from joy311.meter import (
     Action,
     AppendLog,
+    AppendProfile,
     CiuLink,
     CiuLinkChanged,
     ClockSet,
@@ -870,6 +871,8 @@ class VirtualMeter:
                     wrote = self._write(self._memory.configure, configuration)
                 case AppendLog(entry):
                     self._write(self._memory.append_log, entry)
+                case AppendProfile(row):
+                    self._write(self._memory.append_profile, row)
                 case Show(screen):
                     self.screen = screen
                 case SetLight(led, light):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from joy311.meter.actions import (
     Action,
     AppendLog,
+    AppendProfile,
     Commit,
     PlaySound,
     Report,
@@ -59,6 +60,7 @@ __all__ = [
     "ClockSet",
     "CodeReceived",
     "Commit",
+    "AppendProfile",
     "CommitFailed",
     "Configuration",
     "ConfigurationWritten",

@@ -42,6 +42,13 @@ class AppendLog:
 
 
 @dataclass(frozen=True, slots=True)
+class AppendProfile:
+    """Append a row to the load profile."""
+
+    row: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Show:
     """Put `screen` on the display."""
 
@@ -104,6 +111,7 @@ Action = (
     | SaveCheckpoint
     | SaveConfiguration
     | AppendLog
+    | AppendProfile
     | Show
     | SwitchLoad
     | PlaySound

@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 from joy311 import __version__
 from joy311.energy import EnergyIncrement
-from joy311.instant import MILLISECOND_NS, SECOND_NS
+from joy311.iec62056 import IntervalStatus
+from joy311.instant import MILLISECOND_NS, MINUTE_NS, SECOND_NS
 from joy311.meter.actions import (
     Action,
     AppendLog,
+    AppendProfile,
     Commit,
     PlaySound,
     Report,
@@ -30,7 +32,7 @@ from joy311.meter.actions import (
 from joy311.meter.calendar import Calendar
 from joy311.meter.configuration import Configuration
 from joy311.meter.credit_warning import CREDIT_LIGHT, CreditWarning
-from joy311.meter.diagnosis import Diagnosis, Fault
+from joy311.meter.diagnosis import FAULTS, Diagnosis, Fault
 from joy311.meter.display import Display
 from joy311.meter.display_items import NoticeTexts
 from joy311.meter.doors import Door, Exchange
@@ -59,6 +61,7 @@ from joy311.meter.key_store import KeyStore
 from joy311.meter.load_switch import REASON_TEXTS, LoadSwitch, OpenReason
 from joy311.meter.lockout import Lockout
 from joy311.meter.phases import Phases
+from joy311.meter.load_profile import IntervalRow, LoadProfile, Totals
 from joy311.meter.prepayment import CHECKPOINT_QUANTUM_WH, Prepayment
 from joy311.meter.readout import Readout
 from joy311.meter.record import Checkpoint, FactoryData, MeterRecord
@@ -127,6 +130,7 @@ class _Ledger(NamedTuple):
     """What a token can change, as it was before one."""
 
     credit_wh: int
+_FATAL_FAULTS = sum(fault.bit for fault in FAULTS if fault.begin.status & IntervalStatus.FATAL_ERROR)
     accepted_wh: int
     cleared_wh: int
     emergency_drawn: bool
@@ -190,6 +194,8 @@ class Meter:
         self._lights: dict[Led, Light] = {}
         self._backlight = False
         self._communication_until_ns: int | None = None
+        zone_ns = configuration.calendar.utc_offset_minutes * MINUTE_NS
+        self._profile = LoadProfile(configuration.load_profile, zone_ns)
         self._judging: tuple[Door, int] | None = None
         self._last_result = record.last_result
         self._last_detail = ""
@@ -234,6 +240,7 @@ class Meter:
 
         Parameters
         ----------
+        self._rows: list[IntervalRow] = []
         record : bytes
             The newest record.
         checkpoint : bytes, optional
@@ -326,6 +333,9 @@ class Meter:
             # By far the most frequent event, and most of them only add up.
             if not self._registers.add(event.increment):
                 return []
+        interval_ns = self._profile.deadline_ns
+        if interval_ns is not None and (deadline_ns is None or interval_ns < deadline_ns):
+            deadline_ns = interval_ns
             self._now = now
             self._meter_energy(event.increment, now)
             return self._conclude(now)
@@ -347,6 +357,10 @@ class Meter:
             case RelayReported(auxiliary_closed, coil_intact, load_side_live):
                 self._note(self._switch.report(auxiliary_closed, now, coil_intact, load_side_live), now)
                 self._changed = True
+        if type(event) is DeadlineReached and self._only_interval_ends(now):
+            # Every quarter of an hour of a life, and nothing else is to be decided then.
+            row = self._profile.reach(self._totals(), self._calendar.clock_ns(now), now, self._standing())
+            return [] if row is None else [AppendProfile(row.to_bytes())]
             case SensorChanged(kind, present):
                 self._note(self._tamper.observe(kind, present, now), now)
             case FaultReported(fault, present):
@@ -390,6 +404,12 @@ class Meter:
         self._watch_month(now)
         self._watch_credit(now)
         self._display.power_up(now)
+                clock_ns = self._calendar.clock_ns(now)
+                self._keep(
+                    self._profile.change(
+                        configuration.load_profile, self._totals(), clock_ns, now, self._standing()
+                    )
+                )
         self._changed = True
 
     def _fail_power(self, now: int) -> None:
@@ -400,6 +420,8 @@ class Meter:
 
     def _meter_energy(self, increment: EnergyIncrement, now: int) -> None:
         exported = increment.export_quanta
+                self._profile.mark(IntervalStatus.POWER_RETURNED)
+                self._profile.begin(self._totals(), self._calendar.clock_ns(now), now)
         if any(exported):
             self._note(self._reverse.add(exported, now), now)
         self._absorb()
@@ -422,6 +444,7 @@ class Meter:
                 energy_wh = level_wh
         return energy_wh if energy_wh > 1 else 1
 
+        self._profile.begin(self._totals(), self._calendar.clock_ns(now), now)
     def _emergency_wh(self) -> int:
         """Return the emergency credit that the utility allows [Wh]."""
         settings = self._settings
@@ -429,6 +452,29 @@ class Meter:
 
     def _watch_credit(self, now: int) -> None:
         """Warn of low credit and decide whether its lack is a reason to be open."""
+        self._keep(self._profile.cut(self._totals(), self._calendar.clock_ns(now), now, self._standing()))
+
+    def _only_interval_ends(self, now: int) -> bool:
+        interval_ns, others_ns, turn_ns = self._profile.deadline_ns, self._deadline_ns, self._turn_ns
+        return (
+            interval_ns is not None
+            and interval_ns <= now
+            and (others_ns is None or now < others_ns)
+            and (turn_ns is None or now < turn_ns)
+        )
+
+    def _totals(self) -> Totals:
+        registers = self._registers
+        return Totals(registers.imported_wh, registers.exported_wh, registers.total_wh)
+
+    def _standing(self) -> int:
+        """Return the status bits of what lasts beyond an interval of the load profile."""
+        fatal = IntervalStatus.FATAL_ERROR if self._diagnosis.error_register() & _FATAL_FAULTS else 0
+        return fatal | (IntervalStatus.CLOCK_RESERVE_EXHAUSTED if self._calendar.lost else 0)
+
+    def _keep(self, row: IntervalRow | None) -> None:
+        if row is not None:
+            self._rows.append(row)
         warning = self._warning
         credit_wh = self._prepayment.credit_wh
         before = warning.state
@@ -723,10 +769,12 @@ class Meter:
             *self._tamper.observe_imbalance(quantities, now),
         )
         if findings:
+        before_ns = self._calendar.clock_ns(now)
             self._note(findings, now)
             self._see_reverse(now)
         if self._phase_icons != before or self._display.shows_quantities:
             self._changed = True
+        self._keep(self._profile.jump(self._totals(), before_ns, at_ns, now, self._standing()))
 
     def _see_reverse(self, now: int) -> None:
         """Let the tamper watch know whether energy flows back significantly."""
@@ -792,6 +840,8 @@ class Meter:
             prepayment.cleared_wh,
             prepayment.emergency_drawn,
             prepayment.store.slots,
+        clock_ns = self._calendar.clock_ns(now)
+        self._keep(self._profile.reach(self._totals(), clock_ns, now, self._standing()))
             keys.attributes,
             keys.key,
             keys.staging,
@@ -886,6 +936,8 @@ class Meter:
         """Work out when something must be decided next, by time and by energy."""
         deadline_ns: int | None = None
         for at_ns in (
+            for finding in findings:
+                self._profile.mark(finding.event.status)
             self._entry.deadline_ns,
             self._display.until_ns,
             self._warning.beep_at_ns,
@@ -919,6 +971,9 @@ class Meter:
         registers = self._registers
         return Checkpoint(
             self._generation,
+        if self._rows:
+            actions += [AppendProfile(row.to_bytes()) for row in self._rows]
+            self._rows.clear()
             self._prepayment.credit_wh,
             self._prepayment.drawn_wh,
             registers.total,
@@ -1188,6 +1243,21 @@ class Meter:
     @property
     def settings(self) -> Settings:
         """What tokens and the port set."""
+    @property
+    def clock_offset_ns(self) -> int:
+        """What the meter's clock shows less the true time [ns]."""
+        return self._calendar.offset_ns
+
+    @property
+    def profile_period_min(self) -> int:
+        """Length of an interval of the load profile, 0 for none [min]."""
+        return self._profile.period_min
+
+    @property
+    def last_interval(self) -> IntervalRow | None:
+        """The newest row of the load profile since power-up."""
+        return self._profile.last
+
         return self._settings
 
     @property

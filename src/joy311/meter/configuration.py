@@ -11,6 +11,7 @@ from joy311.errors import InvalidInput, StorageError
 from joy311.meter.calendar import CalendarParameters
 from joy311.meter.credit_warning import CreditWarningParameters
 from joy311.meter.display import DisplayParameters
+from joy311.meter.load_profile import LoadProfileParameters
 from joy311.meter.load_switch import LoadSwitchParameters
 from joy311.meter.lockout import LockoutParameters
 from joy311.meter.nameplate import Variant
@@ -66,6 +67,7 @@ class Configuration:
     access_lockout: LockoutParameters = field(default_factory=lambda: LockoutParameters(3, 60, 3600))
 
     def __post_init__(self) -> None:
+    load_profile: LoadProfileParameters = field(default_factory=LoadProfileParameters)
         """Give the watchers of voltage the variant's nominal voltage."""
         nominal_mv = self.variant.nominal_voltage_v * 1000
         object.__setattr__(self, "supply", replace(self.supply, nominal_mv=nominal_mv))

@@ -54,6 +54,11 @@ class Registers:
         return a, b, c
 
     @property
+    def imported_wh(self) -> int:
+        """Whole watt-hours of import over the three phases [Wh]."""
+        return (self._l1 + self._l2 + self._l3) >> _BITS
+
+    @property
     def exported_wh(self) -> int:
         """Whole watt-hours of export over the three phases [Wh]."""
         return sum(self._exported) >> _BITS
