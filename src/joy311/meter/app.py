@@ -58,10 +58,10 @@ from joy311.meter.events import (
     TokenReceived,
 )
 from joy311.meter.key_store import KeyStore
+from joy311.meter.load_profile import IntervalRow, LoadProfile, Totals
 from joy311.meter.load_switch import REASON_TEXTS, LoadSwitch, OpenReason
 from joy311.meter.lockout import Lockout
 from joy311.meter.phases import Phases
-from joy311.meter.load_profile import IntervalRow, LoadProfile, Totals
 from joy311.meter.prepayment import CHECKPOINT_QUANTUM_WH, Prepayment
 from joy311.meter.readout import Readout
 from joy311.meter.record import Checkpoint, FactoryData, MeterRecord
@@ -119,6 +119,7 @@ NOT_KEPT = frozenset({TokenResult.LOCKOUT, TokenResult.NOT_READY})
 COUNTED = frozenset({TokenResult.CRC_ERROR, TokenResult.FORMAT_ERROR})
 """Results that could be those of somebody who guesses, and lead to a lock-out."""
 
+_FATAL_FAULTS = sum(fault.bit for fault in FAULTS if fault.begin.status & IntervalStatus.FATAL_ERROR)
 _NO_CREDIT, _COMMANDED = OpenReason.NO_CREDIT.value, OpenReason.COMMANDED.value
 _NOTICES = NoticeTexts(
     {reason.value: told.text for reason, told in REASON_TEXTS.items()},
@@ -130,7 +131,6 @@ class _Ledger(NamedTuple):
     """What a token can change, as it was before one."""
 
     credit_wh: int
-_FATAL_FAULTS = sum(fault.bit for fault in FAULTS if fault.begin.status & IntervalStatus.FATAL_ERROR)
     accepted_wh: int
     cleared_wh: int
     emergency_drawn: bool
@@ -182,6 +182,8 @@ class Meter:
         self._phases = Phases(configuration.phases, next(states, ()))
         self._diagnosis = Diagnosis(next(states, ()))
         self._log = EventLog(next(states, ()))
+        zone_ns = configuration.calendar.utc_offset_minutes * MINUTE_NS
+        self._profile = LoadProfile(configuration.load_profile, zone_ns)
         self._switch = LoadSwitch(
             OpenReason(record.open_reasons), record.switch_operations, configuration.load_switch
         )
@@ -194,8 +196,6 @@ class Meter:
         self._lights: dict[Led, Light] = {}
         self._backlight = False
         self._communication_until_ns: int | None = None
-        zone_ns = configuration.calendar.utc_offset_minutes * MINUTE_NS
-        self._profile = LoadProfile(configuration.load_profile, zone_ns)
         self._judging: tuple[Door, int] | None = None
         self._last_result = record.last_result
         self._last_detail = ""
@@ -224,6 +224,7 @@ class Meter:
         self._undo: _Ledger | None = None
         # What one event led to, until it is handed out.
         self._entries: list[LogEntry] = []
+        self._rows: list[IntervalRow] = []
         self._sounds: list[Sound] = []
         self._answered: Report | None = None
         self._new_configuration: Configuration | None = None
@@ -240,7 +241,6 @@ class Meter:
 
         Parameters
         ----------
-        self._rows: list[IntervalRow] = []
         record : bytes
             The newest record.
         checkpoint : bytes, optional
@@ -315,6 +315,9 @@ class Meter:
             Whether somebody looks at the display, so that its automatic scroll must come on time too.
         """
         deadline_ns = self._deadline_ns
+        interval_ns = self._profile.deadline_ns
+        if interval_ns is not None and (deadline_ns is None or interval_ns < deadline_ns):
+            deadline_ns = interval_ns
         if watched and self._turn_ns is not None:
             return self._turn_ns if deadline_ns is None else min(deadline_ns, self._turn_ns)
         return deadline_ns
@@ -333,12 +336,13 @@ class Meter:
             # By far the most frequent event, and most of them only add up.
             if not self._registers.add(event.increment):
                 return []
-        interval_ns = self._profile.deadline_ns
-        if interval_ns is not None and (deadline_ns is None or interval_ns < deadline_ns):
-            deadline_ns = interval_ns
             self._now = now
             self._meter_energy(event.increment, now)
             return self._conclude(now)
+        if type(event) is DeadlineReached and self._only_interval_ends(now):
+            # Every quarter of an hour of a life, and nothing else is to be decided then.
+            row = self._profile.reach(self._totals(), self._calendar.clock_ns(now), now, self._standing())
+            return [] if row is None else [AppendProfile(row.to_bytes())]
         self._now = now
         self._absorb()
         match event:
@@ -357,10 +361,6 @@ class Meter:
             case RelayReported(auxiliary_closed, coil_intact, load_side_live):
                 self._note(self._switch.report(auxiliary_closed, now, coil_intact, load_side_live), now)
                 self._changed = True
-        if type(event) is DeadlineReached and self._only_interval_ends(now):
-            # Every quarter of an hour of a life, and nothing else is to be decided then.
-            row = self._profile.reach(self._totals(), self._calendar.clock_ns(now), now, self._standing())
-            return [] if row is None else [AppendProfile(row.to_bytes())]
             case SensorChanged(kind, present):
                 self._note(self._tamper.observe(kind, present, now), now)
             case FaultReported(fault, present):
@@ -372,6 +372,12 @@ class Meter:
             case ConfigurationWritten(configuration):
                 self._new_configuration = configuration
                 self._tell(EventCode.CONFIGURATION_CHANGED, now)
+                clock_ns = self._calendar.clock_ns(now)
+                self._keep(
+                    self._profile.change(
+                        configuration.load_profile, self._totals(), clock_ns, now, self._standing()
+                    )
+                )
             case PasswordTried(level, right):
                 self._try_password(level, right, now)
             case DeadlineReached():
@@ -382,6 +388,8 @@ class Meter:
                 self._fail_power(now)
             case PowerReturned():
                 self._tell(EventCode.VOLTAGE_DIP, now)
+                self._profile.mark(IntervalStatus.POWER_RETURNED)
+                self._profile.begin(self._totals(), self._calendar.clock_ns(now), now)
             case CommitFailed():
                 self._take_back(now)
         return self._conclude(now)
@@ -404,12 +412,7 @@ class Meter:
         self._watch_month(now)
         self._watch_credit(now)
         self._display.power_up(now)
-                clock_ns = self._calendar.clock_ns(now)
-                self._keep(
-                    self._profile.change(
-                        configuration.load_profile, self._totals(), clock_ns, now, self._standing()
-                    )
-                )
+        self._profile.begin(self._totals(), self._calendar.clock_ns(now), now)
         self._changed = True
 
     def _fail_power(self, now: int) -> None:
@@ -417,41 +420,6 @@ class Meter:
         self._save_checkpoint = True
         self._entries += self._log.flush()
         self._tell(EventCode.POWER_DOWN, now)
-
-    def _meter_energy(self, increment: EnergyIncrement, now: int) -> None:
-        exported = increment.export_quanta
-                self._profile.mark(IntervalStatus.POWER_RETURNED)
-                self._profile.begin(self._totals(), self._calendar.clock_ns(now), now)
-        if any(exported):
-            self._note(self._reverse.add(exported, now), now)
-        self._absorb()
-        self._watch_credit(now)
-
-    def _absorb(self) -> None:
-        """Draw from the credit what the total register advanced; this decides nothing."""
-        advance_wh = self._registers.take()
-        if advance_wh:
-            self._unsaved_wh += advance_wh
-            if not self._post_payment:
-                self._prepayment.draw(advance_wh)
-
-    def _wh_to_decision(self) -> int:
-        """Return the energy after which something must be decided [Wh], at least 1."""
-        energy_wh = CHECKPOINT_QUANTUM_WH - self._unsaved_wh
-        if not self._post_payment:
-            level_wh = self._warning.wh_to_next_level(self._prepayment.credit_wh)
-            if level_wh is not None and level_wh < energy_wh:
-                energy_wh = level_wh
-        return energy_wh if energy_wh > 1 else 1
-
-        self._profile.begin(self._totals(), self._calendar.clock_ns(now), now)
-    def _emergency_wh(self) -> int:
-        """Return the emergency credit that the utility allows [Wh]."""
-        settings = self._settings
-        return settings.emergency_wh if settings.has(MeterFlag.EMERGENCY_CREDIT) else 0
-
-    def _watch_credit(self, now: int) -> None:
-        """Warn of low credit and decide whether its lack is a reason to be open."""
         self._keep(self._profile.cut(self._totals(), self._calendar.clock_ns(now), now, self._standing()))
 
     def _only_interval_ends(self, now: int) -> bool:
@@ -475,6 +443,38 @@ class Meter:
     def _keep(self, row: IntervalRow | None) -> None:
         if row is not None:
             self._rows.append(row)
+
+    def _meter_energy(self, increment: EnergyIncrement, now: int) -> None:
+        exported = increment.export_quanta
+        if any(exported):
+            self._note(self._reverse.add(exported, now), now)
+        self._absorb()
+        self._watch_credit(now)
+
+    def _absorb(self) -> None:
+        """Draw from the credit what the total register advanced; this decides nothing."""
+        advance_wh = self._registers.take()
+        if advance_wh:
+            self._unsaved_wh += advance_wh
+            if not self._post_payment:
+                self._prepayment.draw(advance_wh)
+
+    def _wh_to_decision(self) -> int:
+        """Return the energy after which something must be decided [Wh], at least 1."""
+        energy_wh = CHECKPOINT_QUANTUM_WH - self._unsaved_wh
+        if not self._post_payment:
+            level_wh = self._warning.wh_to_next_level(self._prepayment.credit_wh)
+            if level_wh is not None and level_wh < energy_wh:
+                energy_wh = level_wh
+        return energy_wh if energy_wh > 1 else 1
+
+    def _emergency_wh(self) -> int:
+        """Return the emergency credit that the utility allows [Wh]."""
+        settings = self._settings
+        return settings.emergency_wh if settings.has(MeterFlag.EMERGENCY_CREDIT) else 0
+
+    def _watch_credit(self, now: int) -> None:
+        """Warn of low credit and decide whether its lack is a reason to be open."""
         warning = self._warning
         credit_wh = self._prepayment.credit_wh
         before = warning.state
@@ -727,10 +727,12 @@ class Meter:
         self._watch_credit(now)
 
     def _set_clock(self, at_ns: int, now: int) -> None:
+        before_ns = self._calendar.clock_ns(now)
         self._calendar.set(at_ns, now)
         self._must_commit = True
         self._changed = True
         self._tell(EventCode.CLOCK_SET, now)
+        self._keep(self._profile.jump(self._totals(), before_ns, at_ns, now, self._standing()))
         self._note(self._diagnosis.report(Fault.CLOCK_LOST, False, now), now)
         self._watch_month(now)
         self._rule(now)
@@ -769,12 +771,10 @@ class Meter:
             *self._tamper.observe_imbalance(quantities, now),
         )
         if findings:
-        before_ns = self._calendar.clock_ns(now)
             self._note(findings, now)
             self._see_reverse(now)
         if self._phase_icons != before or self._display.shows_quantities:
             self._changed = True
-        self._keep(self._profile.jump(self._totals(), before_ns, at_ns, now, self._standing()))
 
     def _see_reverse(self, now: int) -> None:
         """Let the tamper watch know whether energy flows back significantly."""
@@ -798,6 +798,8 @@ class Meter:
             self._note(part.expire(now), now)
         self._see_reverse(now)
         self._entries += self._log.expire(now)
+        clock_ns = self._calendar.clock_ns(now)
+        self._keep(self._profile.reach(self._totals(), clock_ns, now, self._standing()))
         self._watch_month(now)
         if self._friendly_ends_ns is not None and now >= self._friendly_ends_ns:
             self._rule(now)
@@ -840,8 +842,6 @@ class Meter:
             prepayment.cleared_wh,
             prepayment.emergency_drawn,
             prepayment.store.slots,
-        clock_ns = self._calendar.clock_ns(now)
-        self._keep(self._profile.reach(self._totals(), clock_ns, now, self._standing()))
             keys.attributes,
             keys.key,
             keys.staging,
@@ -890,6 +890,8 @@ class Meter:
     def _note(self, findings: Iterable[Finding], now: int) -> None:
         """Log and count what was found."""
         if findings:
+            for finding in findings:
+                self._profile.mark(finding.event.status)
             self._entries += self._log.note(findings, self._calendar.clock_ns(now), now)
             self._changed = True
 
@@ -919,6 +921,9 @@ class Meter:
         if self._entries:
             actions += [AppendLog(entry.to_bytes()) for entry in self._entries]
             self._entries.clear()
+        if self._rows:
+            actions += [AppendProfile(row.to_bytes()) for row in self._rows]
+            self._rows.clear()
         self._refresh(actions, now)
         if self._sounds:
             actions += map(PlaySound, self._sounds)
@@ -936,8 +941,6 @@ class Meter:
         """Work out when something must be decided next, by time and by energy."""
         deadline_ns: int | None = None
         for at_ns in (
-            for finding in findings:
-                self._profile.mark(finding.event.status)
             self._entry.deadline_ns,
             self._display.until_ns,
             self._warning.beep_at_ns,
@@ -971,9 +974,6 @@ class Meter:
         registers = self._registers
         return Checkpoint(
             self._generation,
-        if self._rows:
-            actions += [AppendProfile(row.to_bytes()) for row in self._rows]
-            self._rows.clear()
             self._prepayment.credit_wh,
             self._prepayment.drawn_wh,
             registers.total,
@@ -1191,6 +1191,21 @@ class Meter:
         return local.year, local.month, local.day, local.hour, local.minute, local.second
 
     @property
+    def clock_offset_ns(self) -> int:
+        """What the meter's clock shows less the true time [ns]."""
+        return self._calendar.offset_ns
+
+    @property
+    def profile_period_min(self) -> int:
+        """Length of an interval of the load profile, 0 for none [min]."""
+        return self._profile.period_min
+
+    @property
+    def last_interval(self) -> IntervalRow | None:
+        """The newest row of the load profile since power-up."""
+        return self._profile.last
+
+    @property
     def open_reasons(self) -> int:
         """Why the switch is open, as a set of bits."""
         return int(self._switch.reasons)
@@ -1243,21 +1258,6 @@ class Meter:
     @property
     def settings(self) -> Settings:
         """What tokens and the port set."""
-    @property
-    def clock_offset_ns(self) -> int:
-        """What the meter's clock shows less the true time [ns]."""
-        return self._calendar.offset_ns
-
-    @property
-    def profile_period_min(self) -> int:
-        """Length of an interval of the load profile, 0 for none [min]."""
-        return self._profile.period_min
-
-    @property
-    def last_interval(self) -> IntervalRow | None:
-        """The newest row of the load profile since power-up."""
-        return self._profile.last
-
         return self._settings
 
     @property

@@ -63,11 +63,11 @@ class Configuration:
     short_codes: ShortCodeTable | None = None
     tokens: TokenParameters = field(default_factory=TokenParameters)
     calendar: CalendarParameters = field(default_factory=CalendarParameters)
+    load_profile: LoadProfileParameters = field(default_factory=LoadProfileParameters)
     lockout: LockoutParameters = field(default_factory=LockoutParameters)
     access_lockout: LockoutParameters = field(default_factory=lambda: LockoutParameters(3, 60, 3600))
 
     def __post_init__(self) -> None:
-    load_profile: LoadProfileParameters = field(default_factory=LoadProfileParameters)
         """Give the watchers of voltage the variant's nominal voltage."""
         nominal_mv = self.variant.nominal_voltage_v * 1000
         object.__setattr__(self, "supply", replace(self.supply, nominal_mv=nominal_mv))
