@@ -35,9 +35,12 @@ from joy311.meter.credit_warning import CREDIT_LIGHT, CreditWarning
 from joy311.meter.diagnosis import FAULTS, Diagnosis, Fault
 from joy311.meter.display import Display
 from joy311.meter.display_items import NoticeTexts
-from joy311.meter.doors import Door, Exchange
+from joy311.meter.doors import CiuLink, Door, Exchange
 from joy311.meter.event_log import EventCode, EventCounters, EventLog, Finding, LogEntry
 from joy311.meter.events import (
+    AlarmMuted,
+    CiuLinkChanged,
+    CiuPaired,
     ClockSet,
     CodeReceived,
     CommitFailed,
@@ -113,6 +116,14 @@ LOAD_SWITCH_TEST = 1
 KEY_CHANGE_TOKENS = {EncryptionAlgorithm.STA: 3, EncryptionAlgorithm.MISTY1: 4}
 """Tokens of the longest set of a key change, by the algorithm of the key."""
 
+LINK_LIGHT = {
+    CiuLink.ABSENT: Light.OFF,
+    CiuLink.HEARD: Light.SLOW_BLINK,
+    CiuLink.LOST: Light.OFF,
+    CiuLink.SHORTED: Light.ON,
+}
+"""What the communication light says of the way to the customer interface unit."""
+
 NOT_KEPT = frozenset({TokenResult.LOCKOUT, TokenResult.NOT_READY})
 """Results of tokens that were not judged, and so are not the result of the last token judged."""
 
@@ -142,7 +153,8 @@ class _Ledger(NamedTuple):
     lockout: tuple[int, bool, int | None]
     last: tuple[TokenResult | None, str, int, int]
     counts: tuple[int, int]
-    link: tuple[int, int, TokenResult | None]
+    link: tuple[int, int, TokenResult | None, int]
+    paired_ciu: int
     no_credit: bool
 
 
@@ -203,7 +215,9 @@ class Meter:
         self._tokens_refused = record.tokens_refused
         self._last_units = record.last_units
         self._last_token_id = record.last_token_id
-        self._link = (record.link_session, record.link_counter, record.link_result)
+        self._link = (record.link_session, record.link_counter, record.link_result, record.link_units)
+        self._paired_ciu = record.paired_ciu
+        self._ciu_link = CiuLink.ABSENT
         self._power_failures = record.power_failures
         self._generation = record.generation
         self._month = record.month
@@ -262,7 +276,7 @@ class Meter:
         """Return all that must outlive a power cut at `now` [ns]."""
         self._absorb()
         registers, prepayment, keys = self._registers, self._prepayment, self._keys
-        session, counter, link_result = self._link
+        session, counter, link_result, link_units = self._link
         return MeterRecord(
             factory=FactoryData(keys.attributes, keys.key, self._settings.low_credit_wh),
             settings=self._settings,
@@ -290,6 +304,8 @@ class Meter:
             link_session=session,
             link_counter=counter,
             link_result=link_result,
+            link_units=link_units,
+            paired_ciu=self._paired_ciu,
             clock_offset_ns=self._calendar.offset_ns,
             month=self._month,
             month_start_wh=self._month_start_wh,
@@ -357,7 +373,21 @@ class Meter:
                 self._receive(text, door, exchange, now)
             case CodeReceived(code):
                 self._communicate(now)
-                self._short_code(code, now)
+                self._display.touch(now)
+                if code:
+                    self._short_code(code, now)
+                else:
+                    self._enter(now)
+            case AlarmMuted():
+                self._warning.mute(now)
+            case CiuPaired(ciu):
+                self._undo = self._ledger()
+                self._paired_ciu = ciu
+                self._must_commit = True
+                self._answered = Report(TokenResult.ACCEPT, "paired", Door.CIU)
+            case CiuLinkChanged(link):
+                self._ciu_link = link
+                self._changed = True
             case RelayReported(auxiliary_closed, coil_intact, load_side_live):
                 self._note(self._switch.report(auxiliary_closed, now, coil_intact, load_side_live), now)
                 self._changed = True
@@ -530,14 +560,18 @@ class Meter:
             case EntryChanged():
                 self._display.home(now)
             case EmptyEntered():
-                if self._switch.waits_for_confirmation:
-                    self._note(self._switch.confirm(now), now)
-                else:
-                    self._display.page(now)
+                self._enter(now)
             case CodeEntered(code):
                 self._short_code(code, now)
             case TokenEntered(digits):
                 self._receive(digits, door, None, now)
+
+    def _enter(self, now: int) -> None:
+        """Do what the enter key does with nothing typed."""
+        if self._switch.waits_for_confirmation:
+            self._note(self._switch.confirm(now), now)
+        else:
+            self._display.page(now)
 
     def _short_code(self, code: str, now: int) -> None:
         """Show or do what a short code means; an unknown one changes nothing and is no wrong token."""
@@ -592,7 +626,7 @@ class Meter:
         """Let one token at a time be judged, whichever door it came through."""
         self._changed = True
         if exchange is not None:
-            session, counter, result = self._link
+            session, counter, result, _ = self._link
             if result is not None and (exchange.session, exchange.counter) == (session, counter):
                 # The answer was lost on the wire; the token is not judged again.
                 self._answered = Report(result, DETAIL.get(result, "accepted"), door, exchange)
@@ -647,7 +681,8 @@ class Meter:
                 self._tokens_refused += 1
             self._count_guess(verdict, now)
             if exchange is not None:
-                self._link = (exchange.session, exchange.counter, result)
+                units = verdict.credited_units or 0
+                self._link = (exchange.session, exchange.counter, result, units)
                 self._must_commit = True
             self._tell(
                 EventCode.TOKEN_ACCEPTED if verdict.accepted else EventCode.TOKEN_REFUSED,
@@ -850,6 +885,7 @@ class Meter:
             (self._last_result, self._last_detail, self._last_units, self._last_token_id),
             (self._tokens_accepted, self._tokens_refused),
             self._link,
+            self._paired_ciu,
             self._no_credit,
         )
 
@@ -866,6 +902,7 @@ class Meter:
         self._last_result, self._last_detail, self._last_units, self._last_token_id = ledger.last
         self._tokens_accepted, self._tokens_refused = ledger.counts
         self._link = ledger.link
+        self._paired_ciu = ledger.paired_ciu
         self._no_credit = ledger.no_credit
         self._rule(now)
 
@@ -992,7 +1029,9 @@ class Meter:
         if not self._changed:
             return
         self._changed = False
-        communication = Light.OFF if self._communication_until_ns is None else Light.FAST_BLINK
+        communication = (
+            LINK_LIGHT[self._ciu_link] if self._communication_until_ns is None else Light.FAST_BLINK
+        )
         for led, light in (
             (Led.CREDIT, CREDIT_LIGHT[self._warning.state]),
             (Led.COMMUNICATION, communication),
@@ -1266,9 +1305,19 @@ class Meter:
         return self._log.counters
 
     @property
-    def last_exchange(self) -> tuple[int, int, TokenResult | None]:
-        """Session, counter and result of the last token that a customer interface unit sent."""
+    def last_exchange(self) -> tuple[int, int, TokenResult | None, int]:
+        """Session, counter, result and amount [0.1 kWh] of the last token from a customer interface unit."""
         return self._link
+
+    @property
+    def paired_ciu(self) -> int:
+        """Number of the customer interface unit that is the meter's own, 0 for none."""
+        return self._paired_ciu
+
+    @property
+    def alarm_calls(self) -> bool:
+        """Whether the low credit alarm is on and nobody has silenced it."""
+        return self._warning.calls(self._now)
 
     def readout(self) -> Readout:
         """Return the registers and states as a reader sees them."""

@@ -49,7 +49,11 @@ class TokenParameters:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All parameters, in sections; each section says what its own mean."""
+    """All parameters, in sections; each section says what its own mean.
+
+    `integrated_keypad` says whether keypad and display are in the meter's own case; those of a split meter
+    are in its customer interface unit.
+    """
 
     variant: Variant = field(default_factory=Variant)
     supply: SupplyLimitParameters = field(default_factory=SupplyLimitParameters)
@@ -66,6 +70,7 @@ class Configuration:
     load_profile: LoadProfileParameters = field(default_factory=LoadProfileParameters)
     lockout: LockoutParameters = field(default_factory=LockoutParameters)
     access_lockout: LockoutParameters = field(default_factory=lambda: LockoutParameters(3, 60, 3600))
+    integrated_keypad: bool = True
 
     def __post_init__(self) -> None:
         """Give the watchers of voltage the variant's nominal voltage."""

@@ -206,6 +206,10 @@ class CreditWarning:
         self.beep_at_ns += self._reminder_ns * ((now - self.beep_at_ns) // self._reminder_ns + 1)
         return not self.quiet and not self.is_muted(now)
 
+    def calls(self, now: int) -> bool:
+        """Return whether the alarm is on, and would be reminded of if nobody silenced it."""
+        return self.beep_at_ns is not None and not self.quiet and not self.is_muted(now)
+
     def is_muted(self, now: int) -> bool:
         """Return whether a key silenced the reminders, and they have not returned yet."""
         return self._muted_until_ns is not None and now < self._muted_until_ns

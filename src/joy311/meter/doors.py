@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class Door(IntEnum):
@@ -13,6 +13,20 @@ class Door(IntEnum):
     CIU = 2
     PORT = 3
     NETWORK = 4
+
+
+class CiuLink(StrEnum):
+    """What the meter knows of the way to its customer interface unit."""
+
+    ABSENT = "absent"
+    """No unit was heard, and none is expected."""
+
+    HEARD = "heard"
+    LOST = "lost"
+    """The unit has been silent for too long."""
+
+    SHORTED = "shorted"
+    """The cable is short-circuited."""
 
 
 @dataclass(frozen=True, slots=True)

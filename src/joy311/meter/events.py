@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from joy311.energy import EnergyIncrement
 from joy311.meter.configuration import Configuration
 from joy311.meter.diagnosis import Fault
-from joy311.meter.doors import Door, Exchange
+from joy311.meter.doors import CiuLink, Door, Exchange
 from joy311.meter.settings import Setting
 from joy311.meter.tamper import TamperKind
 from joy311.panel import Key
@@ -71,10 +71,31 @@ class TokenReceived:
 
 @dataclass(frozen=True, slots=True)
 class CodeReceived:
-    """A whole short code arrived, as a customer interface unit sends it."""
+    """A whole short code arrived, as a customer interface unit sends it; an empty one is its enter key."""
 
     code: str
     door: Door = Door.CIU
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmMuted:
+    """Somebody silenced the low credit alarm, at the customer interface unit or through another door."""
+
+    door: Door = Door.CIU
+
+
+@dataclass(frozen=True, slots=True)
+class CiuPaired:
+    """The customer interface unit of this number became the meter's own, in the place of any other."""
+
+    ciu: int
+
+
+@dataclass(frozen=True, slots=True)
+class CiuLinkChanged:
+    """The way to the customer interface unit is not what it was."""
+
+    link: CiuLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +194,9 @@ Event = (
     | KeyPressed
     | TokenReceived
     | CodeReceived
+    | AlarmMuted
+    | CiuPaired
+    | CiuLinkChanged
     | EnergyMeasured
     | QuantitiesMeasured
     | RelayReported

@@ -25,7 +25,7 @@ from joy311.sts import (
     TokenResult,
 )
 
-VERSION = 2
+VERSION = 3
 """Version of the record's layout."""
 
 PAST_MONTHS = 6
@@ -42,7 +42,7 @@ _LAYOUT = struct.Struct(
     "II"  # reasons to be open, switch operations
     "BIIII"  # last result; tokens accepted, refused; units and identifier of the last credit token
     "IBIB"  # wrong entries and whether locked, of the token entry and of the port's passwords
-    "IHB"  # the customer interface unit's last session, counter and result
+    "IHBII"  # the customer interface unit's last session, counter, result and amount; its number
     "q"  # clock offset
     f"hq{PAST_MONTHS}q"  # the present month, the total at its start, the months before it
     "Iq"  # power failures, instant of this record
@@ -186,6 +186,10 @@ class MeterRecord:
         Number of the last token that a customer interface unit sent.
     link_result : TokenResult or None
         What it was answered.
+    link_units : int
+        Amount of that token [0.1 kWh], 0 if it brought none.
+    paired_ciu : int
+        Number of the customer interface unit that is the meter's own, 0 for none.
     clock_offset_ns : int
         What the meter's clock shows less the true time [ns].
     month : int
@@ -228,6 +232,8 @@ class MeterRecord:
     link_session: int = 0
     link_counter: int = 0
     link_result: TokenResult | None = None
+    link_units: int = 0
+    paired_ciu: int = 0
     clock_offset_ns: int = 0
     month: int = 0
     month_start_wh: int = 0
@@ -305,6 +311,8 @@ class MeterRecord:
             self.link_session,
             self.link_counter,
             self.link_result or 0,
+            self.link_units,
+            self.paired_ciu,
             self.clock_offset_ns,
             self.month,
             self.month_start_wh,
@@ -363,7 +371,7 @@ class MeterRecord:
             reasons, operations, last_result = take(3)
             good, bad, units, token_id = take(4)
             entry_failures, entry_locked, access_failures, access_locked = take(4)
-            session, counter, link_result = take(3)
+            session, counter, link_result, link_units, paired_ciu = take(5)
             offset, month, month_start = take(3)
             past_months = tuple(take(PAST_MONTHS))
             failures, instant, count = take(3)
@@ -394,6 +402,8 @@ class MeterRecord:
                 link_session=session,
                 link_counter=counter,
                 link_result=TokenResult(link_result) if link_result else None,
+                link_units=link_units,
+                paired_ciu=paired_ciu,
                 clock_offset_ns=offset,
                 month=month,
                 month_start_wh=month_start,
