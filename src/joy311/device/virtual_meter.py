@@ -198,6 +198,8 @@ class VirtualMeter:
         self._saturated = False
         self._held: tuple[Key, int, int] | None = None
         self._closed = False
+        self._board_deadline_ns: int | None = None
+        self._supply_deadline_ns: int | None = None
         self._sounds: deque[tuple[int, Sound]] = deque(maxlen=MOST_SOUNDS)
         self._load: PhaseLoad | None = None
         self._volts: tuple[float, float, float] | None = None
@@ -463,6 +465,7 @@ class VirtualMeter:
         if kind not in self._covers:
             raise InvalidInput(f"the meter has no cover {kind!r}", field="kind")
         self._covers[kind].move(opened, self.now)
+        self._plan_board()
         if opened and not self.running:
             self._latch.opened(kind, self.now)
 
@@ -527,6 +530,7 @@ class VirtualMeter:
             self._check_board()
         elif fault is Fault.KEYPAD_STUCK:
             self._held = None
+            self._plan_board()
         elif fault is Fault.MEMORY_WRITE_FAILED and isinstance(pages, Chip):
             for page in range(pages.page_count):
                 pages.plant(page, PageCondition.SOUND)
@@ -534,6 +538,7 @@ class VirtualMeter:
     def hold_key(self, key: Key, duration_ns: int) -> None:
         """Hold `key` down from now on for `duration_ns` [ns]; it repeats itself."""
         self._held = (key, self.now, self.now + duration_ns)
+        self._plan_board()
 
     def reset(self) -> None:
         """Let a disturbance reset the processor: what was only in its working memory is gone."""
@@ -657,7 +662,7 @@ class VirtualMeter:
         stop_ns = until_ns
         for at_ns in (
             self._meter.next_deadline(watched=self.watched),
-            self._power.deadline_ns,
+            self._supply_deadline_ns,
             self._relay.deadline_ns,
             self._board_deadline_ns,
         ):
@@ -681,7 +686,7 @@ class VirtualMeter:
         deadline_ns = self._meter.next_deadline(watched=self.watched)
         if deadline_ns is not None and deadline_ns <= now:
             self._handle(DeadlineReached())
-        if self._power.deadline_ns is not None and self._power.deadline_ns <= now:
+        if self._supply_deadline_ns is not None and self._supply_deadline_ns <= now:
             self._take_supply(self._power.advance(now))
 
     def _connect(self, load: PhaseLoad) -> None:
@@ -709,6 +714,7 @@ class VirtualMeter:
         self._take_supply(self._power.advance(stop_ns))
 
     def _take_supply(self, events: Iterable[SupplyEvent]) -> None:
+        self._supply_deadline_ns = self._power.deadline_ns
         for event in events:
             match event.change:
                 case SupplyChange.FAILING:
@@ -734,12 +740,12 @@ class VirtualMeter:
         if self._clock is not None:
             self._clock.power_off(self.now)
 
-    @property
-    def _board_deadline_ns(self) -> int | None:
+    def _plan_board(self) -> None:
+        """Work out when a cover's contact bounces, or a held key repeats, next."""
         deadlines = [cover.deadline_ns for cover in self._covers.values() if cover.deadline_ns is not None]
         if self._held is not None:
             deadlines.append(self._held[1])
-        return min(deadlines) if deadlines else None
+        self._board_deadline_ns = min(deadlines) if deadlines else None
 
     def _take_board(self, now: int) -> None:
         for cover in self._covers.values():
@@ -748,6 +754,7 @@ class VirtualMeter:
             key, at_ns, until_ns = self._held
             self._handle(KeyPressed(key))
             self._held = None if at_ns >= until_ns else (key, at_ns + KEY_REPEAT_NS, until_ns)
+        self._plan_board()
 
     def _take_edges(self, edges: Iterable[SensorEdge]) -> None:
         if self.running:
