@@ -61,6 +61,8 @@ class Receipt:
         Each tax, where there are several; they sum up to `tax_minor`.
     further_tokens : tuple of Token20
         The tokens after the first, where one could not carry the energy.
+    key_change_tokens : tuple of Token20
+        The tokens of a key change that are typed before these, in their order.
     """
 
     receipt_number: str
@@ -87,6 +89,7 @@ class Receipt:
     carry_minor: int
     taxes: tuple[Line, ...] = ()
     further_tokens: tuple[Token20, ...] = ()
+    key_change_tokens: tuple[Token20, ...] = ()
 
     @property
     def printed_lines(self) -> tuple[Line, ...]:
@@ -133,9 +136,21 @@ class Receipt:
             rule,
             *_pair("Electricity", f"{format_kwh(self.energy_wh // WH_PER_UNIT)} kWh", columns),
             "",
+            *_key_change_rows(self.key_change_tokens, columns),
             *(token.grouped().center(columns).rstrip() for token in (self.token, *self.further_tokens)),
         ]
         return "\n".join(rows) + "\n"
+
+
+def _key_change_rows(tokens: tuple[Token20, ...], columns: int) -> list[str]:
+    """Return the tokens of a key change, numbered, above those of the sale."""
+    rows = []
+    for number, token in enumerate(tokens, start=1):
+        rows += [
+            f"First type {number} of {len(tokens)}:".center(columns).rstrip(),
+            token.grouped().center(columns).rstrip(),
+        ]
+    return [*rows, "Then:".center(columns).rstrip()] if rows else []
 
 
 def _pair(label: str, value: str, columns: int) -> list[str]:

@@ -13,6 +13,7 @@ from joy311.instant import MINUTE_NS, to_iso
 from joy311.vending.audit import ProofFault, prove_issues, verify_chain
 from joy311.vending.receipt import Receipt
 from joy311.vending.security_module import WholeSecurityModule
+from joy311.vending.service.issues import Kind
 from joy311.vending.service.selling import Selling, bought, calendar
 from joy311.vending.store import accounts, audit_log, registrations, sales, schema
 from joy311.vending.store.database import Database
@@ -77,6 +78,9 @@ class Books:
         for sale in self.unfinished():
             try:
                 finished.append(self._selling.finish(sale, now))
+                if sale.columns["kind"] == Kind.KEY_CHANGE:
+                    with self._database.write() as connection:
+                        registrations.use_key_state(connection, sale.meter, sale.request_id)
             except Joy311Error as error:
                 finished.append(error)
         with self._database.write() as connection:

@@ -12,7 +12,7 @@ import itertools
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from joy311.errors import Joy311Error, Refused, StorageError
@@ -25,6 +25,7 @@ from joy311.vending.registration import checked_request_id, parse_meter_number
 from joy311.vending.sale import Quote as PrintedQuote
 from joy311.vending.security_module import CreditRequest, IssuedTokens, TokenRequest, WholeSecurityModule
 from joy311.vending.security_module.protocol import LARGEST_BATCH
+from joy311.vending.service.issues import Kind, requests_of
 from joy311.vending.service.pricing import (
     account_of,
     bookings,
@@ -50,9 +51,6 @@ from joy311.vending.token_series import CLOCK_TOLERANCE_NS, TokenSeries, allocat
 
 MOST_ROUNDS = 50
 """How often a sale looks again because its meter sold to somebody else meanwhile."""
-
-SALE = "SALE"
-"""Kind of an ordinary sale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +202,19 @@ class Selling:
             raise outcome
         return outcome
 
+    def finish_tokens(self, sale: StoredSale, now: int) -> StoredSale:
+        """Get and commit the tokens of what the office reserved, and return it with them."""
+        self.finish(sale, now)
+        with self._database.read() as connection:
+            finished = sales.read_sale(connection, sale.request_id)
+        if finished is None:
+            raise StorageError(f"request {sale.request_id} is not on file")
+        return finished
+
+    def look(self, drn: str) -> Standing:
+        """Return how things stand for a meter."""
+        return self._store.look([("", drn)])[0]
+
     def _round(
         self,
         vendor: str,
@@ -343,7 +354,8 @@ class Selling:
         kept = self._store.tokenise(rows, announce=self._rules.at(0).announces)
         for job, sale, tokens in issued:
             finished = StoredSale(sale.columns, tuple(tokens), sale.lines, sale.taxes)
-            if all((sale.request_id, token.part) in kept for token in tokens):
+            whole = all((sale.request_id, token.part) in kept for token in tokens)
+            if whole and sale.columns["after_key_change"] is None:
                 outcomes[job.place] = finished.receipt()
             else:
                 outcomes[job.place] = self._finished_by_another(finished)
@@ -364,14 +376,8 @@ class Selling:
         self, waiting: list[StoredSale], outcomes: dict[int, Outcome], places: list[int]
     ) -> list[list[StoredToken] | None]:
         """Return the tokens of each sale, or None where the module has none for it and says why."""
-        wanted: list[tuple[str, TokenRequest]] = [
-            (
-                module_request_id(sale.request_id, token.part),
-                CreditRequest(sale.attributes, ELECTRICITY, token.token_id or 0, token.units),
-            )
-            for sale in waiting
-            for token in sale.tokens
-        ]
+        asked = [requests_of(sale) for sale in waiting]
+        wanted: list[tuple[str, TokenRequest]] = [request for requests in asked for request in requests]
         answers: list[IssuedTokens | Joy311Error] = []
         for start in range(0, len(wanted), LARGEST_BATCH):
             part = wanted[start : start + LARGEST_BATCH]
@@ -381,21 +387,25 @@ class Selling:
                 answers += [error] * len(part)
         given = iter(answers)
         found: list[list[StoredToken] | None] = []
-        for place, sale in zip(places, waiting, strict=True):
+        for place, sale, requests in zip(places, waiting, asked, strict=True):
             tokens: list[StoredToken] | None = []
-            for token in sale.tokens:
+            for _ in requests:
                 match next(given):
-                    case IssuedTokens(tokens=(digits,), counter=counter) if tokens is not None:
-                        tokens.append(
-                            StoredToken(
-                                token.part, token.token_id, token.units, digits.digits, counter, TOKENISED
-                            )
-                        )
+                    case IssuedTokens(tokens=digits, counter=counter) if tokens is not None:
+                        tokens += [
+                            replace(token, digits=one.digits, counter=counter, state=TOKENISED)
+                            for one, token in zip(digits, sale.tokens[len(tokens) :], strict=False)
+                        ]
                     case Joy311Error() as refusal:
                         tokens = None
                         outcomes[place] = refusal
                     case _:
                         pass
+            if tokens is not None and len(tokens) != len(sale.tokens):
+                tokens = None
+                outcomes[place] = StorageError(
+                    f"the security module gave another number of tokens for request {sale.request_id}"
+                )
             found.append(tokens)
         return found
 
@@ -409,7 +419,7 @@ class Selling:
         sale = {
             "meter": job.drn,
             "request_id": request.request_id,
-            "kind": SALE,
+            "kind": Kind.SALE.value,
             "fingerprint": job.fingerprint,
             "vendor_id": vendor.vendor_id,
             "reserved_at": now,
@@ -439,6 +449,8 @@ class Selling:
             "carry_minor": quote.carry_minor,
             "reason": None,
             "state_before": standing.tariff_state,
+            "details": None,
+            "after_key_change": standing.key_change_request,
         }
         state = {
             "version": standing.version,
@@ -514,12 +526,6 @@ class Selling:
         if number is None:
             number = self._thread.number = next(self._threads)
         return number
-
-
-def module_request_id(request_id: str, part: int) -> str:
-    """Return the name by which the security module knows a token of a sale."""
-    # No caller's id has a slash, so none can mean another sale's second token.
-    return request_id if part == 1 else f"{request_id}/{part}"
 
 
 def allowed_vendor(rules: Rules, vendor_id: str) -> Vendor:

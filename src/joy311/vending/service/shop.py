@@ -26,6 +26,7 @@ from joy311.vending.sale import Quote
 from joy311.vending.security_module import VendingKeyAttributes, WholeSecurityModule
 from joy311.vending.service.books import Books
 from joy311.vending.service.clients import Clients
+from joy311.vending.service.office import Office
 from joy311.vending.service.requests import DEFAULT_SERIES, SaleRequest
 from joy311.vending.service.rules import RuleBook, tariff_versions
 from joy311.vending.service.selling import Outcome, Selling
@@ -65,9 +66,16 @@ class Shop:
         self._database = database
         self._utility = utility
         self._security_module = security_module
-        self._selling = Selling(database, RuleBook(database), security_module, series, lanes)
+        rules = RuleBook(database)
+        self._selling = Selling(database, rules, security_module, series, lanes)
+        self._office = Office(database, rules, security_module, self._selling, series)
         self._books = Books(database, security_module, self._selling)
         self._clients = Clients(database)
+
+    @property
+    def office(self) -> Office:
+        """Free units, replacements, key changes, engineering, and a meter's successor."""
+        return self._office
 
     @property
     def clients(self) -> Clients:

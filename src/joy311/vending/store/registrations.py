@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from joy311.errors import Refused
 from joy311.sts import BaseDate, EncryptionAlgorithm, KeyAttributes, KeyDerivation, KeyType
 from joy311.vending.money import Currency, Rounding
 from joy311.vending.registration import Customer, RegisteredMeter, Utility
@@ -326,6 +327,128 @@ def block_meter(connection: Connection, drn: str, because: str | None) -> None:
     # A sale that looked before must look again.
     state = schema.meter_state
     connection.execute(state.update().where(state.c.meter == drn).values(version=state.c.version + 1))
+
+
+def lock_meter(connection: Connection, drn: str) -> None:
+    """Hold a meter against every sale until the transaction ends; a sale that looked before looks again."""
+    state = schema.meter_state
+    connection.execute(state.update().where(state.c.meter == drn).values(version=state.c.version + 1))
+
+
+def add_key_state(connection: Connection, new: KeyAttributes, drn: str, request_id: str, now: int) -> None:
+    """Keep to what a meter's key is being changed; it holds from `use_key_state` on."""
+    state = schema.meter_key_state
+    newest = connection.execute(select(func.max(state.c.sequence)).where(state.c.meter == drn)).scalar_one()
+    connection.execute(
+        state.insert().values(
+            meter=drn,
+            sequence=newest + 1,
+            effective_from=now,
+            changed_by_request=request_id,
+            **key_columns(new),
+        )
+    )
+
+
+def use_key_state(connection: Connection, drn: str, request_id: str) -> None:
+    """Sell under the key that a key change made, once its tokens exist."""
+    lock_meter(connection, drn)
+    state, meter = schema.meter_key_state, schema.meter
+    sequence = connection.execute(
+        select(state.c.sequence).where(state.c.meter == drn, state.c.changed_by_request == request_id)
+    ).scalar_one()
+    # A repeated request must not bring an older key back.
+    connection.execute(
+        meter.update()
+        .where(meter.c.meter == drn, meter.c.key_sequence < sequence)
+        .values(key_sequence=sequence)
+    )
+
+
+def confirm_key_state(connection: Connection, drn: str, now: int) -> None:
+    """Keep that the meter is known to have its present key."""
+    lock_meter(connection, drn)
+    state, meter = schema.meter_key_state, schema.meter
+    present = select(meter.c.key_sequence).where(meter.c.meter == drn).scalar_subquery()
+    connection.execute(
+        state.update().where(state.c.meter == drn, state.c.sequence == present).values(confirmed_at=now)
+    )
+
+
+def count_tokens_since_confirmation(connection: Connection, drn: str, request_id: str) -> int:
+    """Return how many credit tokens were sold under keys that the key change of `request_id` ends."""
+    token, sale, state = schema.token, schema.sale, schema.meter_key_state
+    changed_at = select(sale.c.reserved_at).where(sale.c.request_id == request_id).scalar_subquery()
+    confirmed = (
+        select(func.coalesce(func.max(state.c.confirmed_at), 0)).where(state.c.meter == drn).scalar_subquery()
+    )
+    return int(
+        connection.execute(
+            select(func.count())
+            .select_from(token)
+            .join(sale, (sale.c.meter == token.c.meter) & (sale.c.request_id == token.c.request_id))
+            .where(
+                token.c.meter == drn,
+                token.c.units > 0,
+                token.c.digits.is_not(None),
+                sale.c.reserved_at <= changed_at,
+                sale.c.reserved_at > confirmed,
+            )
+        ).scalar_one()
+    )
+
+
+def units_issued(connection: Connection, drn: str) -> int:
+    """Return all that was ever issued to a meter [0.1 kWh]."""
+    token = schema.token
+    total: int = connection.execute(
+        select(func.coalesce(func.sum(token.c.units), 0)).where(
+            token.c.meter == drn, token.c.digits.is_not(None)
+        )
+    ).scalar_one()
+    return int(total)
+
+
+def replace_meter(connection: Connection, removed: str, new: str) -> bool:
+    """Move customer, tariff and account to the meter `new`; return whether that was not done before.
+
+    Raises
+    ------
+    Refused
+        ``UnknownMeter``, or ``MeterReplaced`` where another meter took the place.
+    """
+    meter, state = schema.meter, schema.meter_state
+    for drn in sorted((removed, new)):
+        lock_meter(connection, drn)
+    rows = {
+        row.meter: row for row in connection.execute(select(meter).where(meter.c.meter.in_((removed, new))))
+    }
+    if len(rows) != 2:
+        missing = removed if removed not in rows else new
+        raise Refused("UnknownMeter", f"meter {missing} is not registered")
+    taken = rows[removed].replaced_by
+    if taken == new:
+        return False
+    if taken is not None:
+        raise Refused("MeterReplaced", f"meter {removed} was replaced by {taken}")
+    moved = connection.execute(select(state).where(state.c.meter == removed)).one()
+    connection.execute(
+        state.update()
+        .where(state.c.meter == new)
+        .values(carry_minor=moved.carry_minor, tariff_state=moved.tariff_state)
+    )
+    connection.execute(state.update().where(state.c.meter == removed).values(carry_minor=0, tariff_state=""))
+    connection.execute(
+        meter.update()
+        .where(meter.c.meter == new)
+        .values(
+            customer_id=rows[removed].customer_id,
+            premise_id=rows[removed].premise_id,
+            tariff_name=rows[removed].tariff_name,
+        )
+    )
+    connection.execute(meter.update().where(meter.c.meter == removed).values(replaced_by=new))
+    return True
 
 
 def key_columns(attributes: KeyAttributes) -> dict[str, Any]:

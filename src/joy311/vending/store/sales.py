@@ -70,12 +70,15 @@ class StoredSale:
         Charges without tax, money carried in, and change.
     taxes : tuple of Line
         Each tax.
+    key_change_tokens : tuple of Token20
+        The tokens of the key change that is typed first.
     """
 
     columns: Mapping[str, Any]
     tokens: tuple[StoredToken, ...]
     lines: tuple[Line, ...]
     taxes: tuple[Line, ...]
+    key_change_tokens: tuple[Token20, ...] = ()
 
     @property
     def request_id(self) -> str:
@@ -132,6 +135,7 @@ class StoredSale:
             carry_minor=row["carry_minor"],
             taxes=self.taxes if len(self.taxes) > 1 else (),
             further_tokens=tuple(Token20.parse(token.digits or "") for token in self.tokens[1:]),
+            key_change_tokens=self.key_change_tokens,
         )
 
 
@@ -146,7 +150,11 @@ def read_newest_sale(connection: Connection, drn: str) -> StoredSale | None:
     token = schema.token
     request_id = connection.execute(
         select(token.c.request_id)
-        .where(token.c.meter == drn, token.c.state == TOKENISED, token.c.token_id.is_not(None))
+        .join(
+            schema.sale,
+            (schema.sale.c.meter == token.c.meter) & (schema.sale.c.request_id == token.c.request_id),
+        )
+        .where(token.c.meter == drn, token.c.state == TOKENISED, schema.sale.c.kind == "SALE")
         .order_by(token.c.base_date.desc(), token.c.token_id.desc())
         .limit(1)
     ).scalar_one_or_none()
@@ -261,12 +269,22 @@ def currency_of(code: str, decimals: int) -> Currency:
 def _sales(connection: Connection, query: Select[Any]) -> list[StoredSale]:
     rows = connection.execute(query).mappings().all()
     return [
-        StoredSale(row, _tokens(connection, row), *_lines(connection, row["meter"], row["request_id"]))
+        StoredSale(
+            row,
+            _tokens(connection, row["meter"], row["request_id"]),
+            *_lines(connection, row["meter"], row["request_id"]),
+            tuple(
+                Token20.parse(token.digits or "")
+                for token in _tokens(connection, row["meter"], row["after_key_change"])
+            )
+            if row["after_key_change"]
+            else (),
+        )
         for row in map(dict, rows)
     ]
 
 
-def _tokens(connection: Connection, row: Mapping[str, Any]) -> tuple[StoredToken, ...]:
+def _tokens(connection: Connection, meter: str, request_id: str) -> tuple[StoredToken, ...]:
     token = schema.token
     found = connection.execute(
         select(
@@ -277,7 +295,7 @@ def _tokens(connection: Connection, row: Mapping[str, Any]) -> tuple[StoredToken
             token.c.counter,
             token.c.state,
         )
-        .where(token.c.meter == row["meter"], token.c.request_id == row["request_id"])
+        .where(token.c.meter == meter, token.c.request_id == request_id)
         .order_by(token.c.part)
     ).all()
     return tuple(StoredToken(*one) for one in found)

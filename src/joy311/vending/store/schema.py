@@ -236,6 +236,10 @@ sale = Table(
     Column("reason", Text),
     # What the meter's tariff state was, so that a sale without a token can be undone.
     Column("state_before", Text, nullable=False),
+    # What a key change or an engineering token says, for whoever has to ask the module again.
+    Column("details", Text),
+    # The key change whose tokens are to be typed first.
+    Column("after_key_change", Text),
     UniqueConstraint("request_id"),
     UniqueConstraint("receipt_series", "receipt_number"),
 )

@@ -55,6 +55,7 @@ class Standing(NamedTuple):
     tariff_state: str
     last_token_id: int | None
     token_id_floor: int | None
+    key_change_request: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,8 @@ STANDING = """
        k.key_derivation, k.key_expiry, s.version, s.carry_minor, s.day, s.day_minor, s.month, s.month_minor,
        s.newest_sale_at, s.newest_tender_minor, s.tariff_state,
        (SELECT max(t.token_id) FROM token t WHERE t.meter = m.meter AND t.base_date = k.base_date),
-       (SELECT f.last_token_id FROM token_series f WHERE f.meter = m.meter AND f.base_date = k.base_date)
+       (SELECT f.last_token_id FROM token_series f WHERE f.meter = m.meter AND f.base_date = k.base_date),
+       CASE WHEN k.confirmed_at IS NULL THEN k.changed_by_request END
   FROM meter m
   JOIN meter_state s ON s.meter = m.meter
   JOIN meter_key_state k ON k.meter = m.meter AND k.sequence = m.key_sequence

@@ -551,6 +551,8 @@ def _make_tables() -> None:
         sa.Column("carry_minor", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("state_before", sa.Text(), nullable=False),
+        sa.Column("details", sa.Text(), nullable=True),
+        sa.Column("after_key_change", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["meter"], ["meter.meter"], name=op.f("fk_sale_meter")),
         sa.PrimaryKeyConstraint("meter", "request_id", name=op.f("pk_sale")),
         sa.UniqueConstraint(
