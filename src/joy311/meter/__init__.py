@@ -22,9 +22,12 @@ from joy311.meter.actions import (
 from joy311.meter.app import Meter
 from joy311.meter.configuration import Configuration
 from joy311.meter.diagnosis import Fault
-from joy311.meter.doors import Door, Exchange
+from joy311.meter.doors import CiuLink, Door, Exchange
 from joy311.meter.event_log import EventCode, LogEntry
 from joy311.meter.events import (
+    AlarmMuted,
+    CiuLinkChanged,
+    CiuPaired,
     ClockSet,
     CodeReceived,
     CommitFailed,
@@ -55,9 +58,13 @@ __all__ = [
     "CHECKPOINT_QUANTUM_WH",
     "MAXIMUM_CREDIT_WH",
     "Action",
+    "AlarmMuted",
     "AppendLog",
     "AppendProfile",
     "Checkpoint",
+    "CiuLink",
+    "CiuLinkChanged",
+    "CiuPaired",
     "ClockSet",
     "CodeReceived",
     "Commit",
