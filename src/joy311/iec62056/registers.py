@@ -172,6 +172,7 @@ class Group(Enum):
     NOW = "Instantaneous values"
     STATUS = "Status and events"
     PREPAYMENT = "Prepayment"
+    SETTINGS = "Settings"
     TABLES = "Load profile and log-book"
 
 
@@ -339,7 +340,11 @@ def _status() -> list[Register]:
     ):
         rows.append(Register(f"C.51.{odd}", f"{title}, times", COUNT, group))
         rows.append(Register(f"C.51.{odd + 1}", f"{title}, last", Special.STAMP, group))
-    rows.append(Register("96.11.0", "Number of an event in the log-book", COUNT, group, in_readout=False))
+    rows += [
+        Register("96.11.0", "Number of an event in the log-book", COUNT, group, in_readout=False),
+        Register("96.11.1", "Phase of that event, 1 to 3", Number("", 1), group, in_readout=False),
+        Register("96.11.2", "Value that belongs to that event", Number("", 1), group, in_readout=False),
+    ]
     return rows
 
 
@@ -356,6 +361,28 @@ def _prepayment() -> list[Register]:
         Register("96.3.10", "Load switch: 0 open, 1 closed, 2 ready to close", Number("", 1), group),
         Register("17.0.0", "Power limit", POWER_KW, group, write=Level.UTILITY),
         Register("96.14.0", "Active tariff", Number("", 2), group),
+    ]
+
+
+def _settings() -> list[Register]:
+    """Return the settings, which have no codes of their own elsewhere: C.50 and the setting's number."""
+    switch = Number("", 1)
+    rows: tuple[tuple[int, str, Number, Level], ...] = (
+        (1, "Payment mode: 0 prepayment, 1 post-payment", switch, Level.FACTORY),
+        (2, "Emergency credit allowed: 0 no, 1 yes", switch, Level.UTILITY),
+        (3, "Friendly hours: 0 no, 1 yes", switch, Level.UTILITY),
+        (4, "Reconnection is confirmed by the customer: 0 no, 1 yes", switch, Level.UTILITY),
+        (5, "Supply barred: 0 no, 1 yes", switch, Level.UTILITY),
+        (6, "Low credit warning is silent: 0 no, 1 yes", switch, Level.UTILITY),
+        (16, "First level of the low credit warning", CREDIT, Level.UTILITY),
+        (17, "Second level of the low credit warning", CREDIT, Level.UTILITY),
+        (18, "Amount of the emergency credit", CREDIT, Level.UTILITY),
+        (19, "Power limit, 0 for none", POWER_KW, Level.UTILITY),
+        (20, "Limit of the difference between two phases, 0 for none", POWER_KW, Level.UTILITY),
+    )
+    return [
+        Register(f"C.50.{number}", title, form, Group.SETTINGS, write=level, in_readout=False)
+        for number, title, form, level in rows
     ]
 
 
@@ -378,6 +405,7 @@ REGISTERS = {
         *_now(),
         *_status(),
         *_prepayment(),
+        *_settings(),
         *_tables(),
     )
 }
