@@ -156,6 +156,8 @@ class _Ledger(NamedTuple):
     link: tuple[int, int, TokenResult | None, int]
     paired_ciu: int
     no_credit: bool
+    latched: TamperKind
+    reverse: tuple[int, ...]
 
 
 class Meter:
@@ -235,6 +237,8 @@ class Meter:
         self._turn_ns: int | None = None
         self._friendly_ends_ns: int | None = None
         self._month_ends_ns: int | None = None
+        self._asked_undo: _Ledger | None = None
+        self._kept_latches = self._tamper.state()[1]
         self._undo: _Ledger | None = None
         # What one event led to, until it is handed out.
         self._entries: list[LogEntry] = []
@@ -614,6 +618,7 @@ class Meter:
             self._display.say_value("no", EMERGENCY_ITEM, now)
             self._sounds.append(Sound.REJECT)
             return
+        self._undo = self._ledger()
         prepayment.emergency_drawn = True
         self._must_commit = True
         self._tell(EventCode.EMERGENCY_CREDIT_DRAWN, now, value=self._emergency_wh())
@@ -637,6 +642,8 @@ class Meter:
         if self._diagnosis.refuses_tokens:
             verdict = Verdict(TokenResult.NOT_READY, "the meter could not keep what a token brings")
             self._answer(verdict, door, exchange, now)
+            # Where nothing else is ever written, this is what finds out that the memory works again.
+            self._must_commit |= not self._diagnosis.error_register() & Fault.RECORD_LOST.bit
             return
         until_ns = now + self._configuration.tokens.judging_ms * MILLISECOND_NS
         self._judging = (door, until_ns)
@@ -748,9 +755,11 @@ class Meter:
 
     def _apply(self, settings: Settings, now: int) -> None:
         """Let new settings rule from now on."""
-        before, self._settings = self._settings, settings
+        before = self._settings
         if settings == before:
             return
+        self._undo = self._undo or self._ledger()
+        self._settings = settings
         self._must_commit = True
         self._changed = True
         mode = settings.has(MeterFlag.POST_PAYMENT)
@@ -854,11 +863,13 @@ class Meter:
         self._changed = True
         self._note(self._diagnosis.report(Fault.MEMORY_WRITE_FAILED, True, now), now)
         self._must_commit = False
+        self._kept_latches = 0
         asked, self._asked = self._asked, None
-        if self._undo is None or asked is None:
+        undo, self._asked_undo = self._asked_undo, None
+        if undo is not None:
+            self._restore(undo, now)
+        if asked is None:
             return
-        self._restore(self._undo, now)
-        self._undo = None
         self._display.say_result(TokenResult.NOT_READY, now)
         self._sounds.append(Sound.REJECT)
         self._answered = Report(
@@ -887,6 +898,8 @@ class Meter:
             self._link,
             self._paired_ciu,
             self._no_credit,
+            self._tamper.latched,
+            self._reverse.state(),
         )
 
     def _restore(self, ledger: _Ledger, now: int) -> None:
@@ -904,6 +917,8 @@ class Meter:
         self._link = ledger.link
         self._paired_ciu = ledger.paired_ciu
         self._no_credit = ledger.no_credit
+        self._tamper.put_back(ledger.latched)
+        self._reverse.put_back(ledger.reverse)
         self._rule(now)
 
     def _reasons(self) -> int:
@@ -930,6 +945,9 @@ class Meter:
             for finding in findings:
                 self._profile.mark(finding.event.status)
             self._entries += self._log.note(findings, self._calendar.clock_ns(now), now)
+            if self._tamper.state()[1] & ~self._kept_latches:
+                # Who tampers may cut the supply next; and until it is cleared a latch comes only once.
+                self._must_commit = True
             self._changed = True
 
     def _conclude(self, now: int) -> list[Action]:
@@ -948,7 +966,8 @@ class Meter:
             self._generation += 1
             self._unsaved_wh = 0
             actions.append(Commit(self.record(now).to_bytes()))
-            self._asked = self._answered
+            self._kept_latches = self._tamper.state()[1]
+            self._asked, self._asked_undo = self._answered, self._undo
         elif self._save_checkpoint or self._unsaved_wh >= CHECKPOINT_QUANTUM_WH:
             self._unsaved_wh = 0
             actions.append(SaveCheckpoint(self._checkpoint(now).to_bytes()))
@@ -971,6 +990,7 @@ class Meter:
             actions.append(self._answered)
             self._answered = None
         self._must_commit = self._save_checkpoint = False
+        self._undo = None
         self._plan()
         return actions
 
@@ -1319,8 +1339,16 @@ class Meter:
         """Whether the low credit alarm is on and nobody has silenced it."""
         return self._warning.calls(self._now)
 
-    def readout(self) -> Readout:
-        """Return the registers and states as a reader sees them."""
+    def readout(self, now: int | None = None) -> Readout:
+        """Return the registers and states as a reader sees them.
+
+        Parameters
+        ----------
+        now : int, optional
+            The instant, for the clock and what counts down [ns]; that of the last event by default.
+        """
+        if now is not None:
+            self._now = now
         self._absorb()
         prepayment, registers, switch = self._prepayment, self._registers, self._switch
         return Readout(

@@ -190,6 +190,11 @@ class ReverseEnergy:
         self._quanta = 0
         return self._lift()
 
+    def put_back(self, state: Sequence[int]) -> None:
+        """Take back what `clear` forgot, as `state` gave it before, because the clearing could not be kept."""
+        _, at_limit, self._quanta = state
+        self._at_limit = bool(at_limit)
+
     def expire(self, now: int) -> tuple[Finding, ...]:
         """Begin and end what has lasted long enough."""
         if self.deadline_ns is None or now < self.deadline_ns:

@@ -262,7 +262,10 @@ class SupplyLimits:
         InvalidInput
             If the limit is outside 0 to 2**32 - 1 W.
         """
-        self._power_w = _limit(limit_w, "power_limit_w")
+        if _limit(limit_w, "power_limit_w") == self._power_w:
+            # The delay of a load that exceeds it goes on.
+            return ()
+        self._power_w = limit_w
         # What exceeded the old limit gets the whole delay, and no hysteresis, under the new one.
         self._pending.pop(_POWER, None)
         return self._look(now)
@@ -282,7 +285,10 @@ class SupplyLimits:
         InvalidInput
             If the limit is outside 0 to 2**32 - 1 W.
         """
-        self._unbalance_w = _limit(limit_w, "unbalance_limit_w")
+        if _limit(limit_w, "unbalance_limit_w") == self._unbalance_w:
+            # The delay of a load that exceeds it goes on.
+            return ()
+        self._unbalance_w = limit_w
         self._pending.pop(_UNBALANCE, None)
         return self._look(now)
 

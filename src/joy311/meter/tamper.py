@@ -258,6 +258,10 @@ class Tamper:
             *(Finding(TAMPER_TEXTS[kind].begin) for kind in _KINDS if self._present & kind.value),
         )
 
+    def put_back(self, latched: TamperKind) -> None:
+        """Latch again what was cleared, because the clearing could not be kept."""
+        self._latched |= latched.value
+
     def expire(self, now: int) -> tuple[Finding, ...]:
         """Believe what has stayed long enough."""
         if self.deadline_ns is None or now < self.deadline_ns:
