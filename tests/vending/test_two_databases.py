@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import UniqueConstraint, text
 
 from joy311.errors import InvalidInput, Joy311Error, Refused, StorageError
 from joy311.instant import DAY_NS, MINUTE_NS, SECOND_NS
@@ -326,3 +326,43 @@ def test_the_settings_that_keep_money_are_on(server: PostgresServer, tmp_path: P
     with database.read() as connection:
         assert connection.execute(text("SHOW timezone")).scalar_one() == "UTC"
     database.close()
+
+
+HOT = ("meter_state", "meter_key_state", "token_series", "sale", "token", "ledger", "outbox", "meter")
+NOT_OF_ONE_METER = {"sale": 2, "token": 1}
+"""Unique constraints without the meter, which a spread database would have as ordinary indexes (ADR 0013)."""
+
+
+def test_a_distributed_database_could_keep_each_meter_on_one_shard() -> None:
+    tables = schema.metadata.tables
+    reference = {
+        "utility", "supply_group", "vending_key", "customer", "premise", "tariff", "vendor",
+        "vendor_supply_group", "webhook",
+    }  # fmt: skip
+    for name in HOT:
+        table = tables[name]
+        assert next(iter(table.primary_key.columns)).name == "meter", name
+        without = [
+            constraint
+            for constraint in table.constraints
+            if isinstance(constraint, UniqueConstraint) and "meter" not in constraint.columns
+        ]
+        assert len(without) == NOT_OF_ONE_METER.get(name, 0), name
+        for key in table.foreign_key_constraints:
+            if key.referred_table.name not in reference:
+                assert key.referred_table.name in HOT, (name, key)
+                assert "meter" in key.column_keys, (name, key)
+
+
+def test_a_backup_of_one_database_restores_into_the_other(three: Market, tmp_path: Path) -> None:
+    receipt = three.shop.sell(SaleRequest("r0", three.meters[0], 5_000), NOW)
+    server_is_source = three.shop._database.is_postgresql
+    three.shop.back_up(tmp_path / "backup.gz")
+    with running_server() as server:
+        url = None if server_is_source else server.create_database("restored")
+        other = tmp_path / "other"
+        Shop.restore(other, tmp_path / "backup.gz", url)
+        with Shop.open(other, security_module=three.security_module, database_url=url) as restored:
+            assert restored.receipt("r0") == receipt
+            assert content(restored) == content(three.shop)
+            assert restored.sell(SaleRequest("r1", three.meters[0], 5_000), NOW).receipt_number == "A-000002"

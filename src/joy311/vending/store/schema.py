@@ -1,7 +1,7 @@
 """The tables of the shop.
 
 Keys are text. A meter's number leads every key of what a sale writes, so that a database spread over several
-servers can keep a meter together (docs/adr/0010). Amounts are whole minor units, instants whole nanoseconds.
+servers can keep a meter together (docs/adr/0013). Amounts are whole minor units, instants whole nanoseconds.
 What a receipt prints is copied into the sale, so that a receipt never changes when a name or a price does.
 """
 
