@@ -613,7 +613,7 @@ class VirtualMeter:
     def fail_power(self) -> None:
         """Announce a power failure: the meter saves; afterwards only a new power-up continues."""
         self._handle(PowerFailing())
-        self._memory.flush_profile()
+        self._flush_profile()
         self._closed = True
 
     def close(self) -> None:
@@ -720,7 +720,7 @@ class VirtualMeter:
                 case SupplyChange.FAILING:
                     # What the capacitor pays for covers many times what is written here.
                     self._handle(PowerFailing())
-                    self._memory.flush_profile()
+                    self._flush_profile()
                 case SupplyChange.RETURNED:
                     self._handle(PowerReturned())
                     self._measure()
@@ -731,6 +731,11 @@ class VirtualMeter:
                     self._meter = self._restored()
                     self._start(upset=False)
                     self._measure()
+
+    def _flush_profile(self) -> None:
+        # A chip that refuses was found and told as a fault; the supply fails all the same.
+        with suppress(StorageError):
+            self._memory.flush_profile()
 
     def _go_dark(self) -> None:
         self.screen = Screen()
