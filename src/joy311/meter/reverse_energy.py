@@ -191,7 +191,7 @@ class ReverseEnergy:
         return self._lift()
 
     def put_back(self, state: Sequence[int]) -> None:
-        """Take back what `clear` forgot, as `state` gave it before, because the clearing could not be kept."""
+        """Take back what `clear` forgot, as `state` gave it, because the clearing was not kept."""
         _, at_limit, self._quanta = state
         self._at_limit = bool(at_limit)
 
