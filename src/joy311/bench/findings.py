@@ -24,6 +24,7 @@ def findings(done: TypeTest) -> dict[str, Any]:
     configuration = json.dumps(done.configuration, sort_keys=True)
     return {
         "verdict": _verdict(done.passed),
+        "standard": done.standard,
         "meter": done.meter,
         "ratings": asdict(done.ratings),
         "label": done.ratings.describe(),

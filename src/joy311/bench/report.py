@@ -111,7 +111,9 @@ def _used(point: Findings) -> float:
     if high is None:
         return float(low / value) if value > 0 else 1.0
     limit = high if value >= 0 or not low else low
-    return float(abs(value / limit)) if limit else 0.0
+    if not limit:
+        return float(value != 0.0)
+    return float(abs(value / limit))
 
 
 def _points(clause: Findings) -> str:

@@ -16,6 +16,9 @@ from joy311.bench.ratings import Ratings
 from joy311.bench.reading import BurdenReading, ErrorReading, Observation, Task
 from joy311.errors import InvalidInput
 
+METROLOGICAL = "62053-21"
+"""The standard of the metrological type test, which is the bench's first."""
+
 
 @dataclass(frozen=True, slots=True)
 class PointResult:
@@ -34,9 +37,12 @@ class PointResult:
     pulses : int
         Pulses that the point's own reading rests on.
     simulated_s, soaked_s : float
-        Its time sample by sample, and the hours before that only warmed the meter [s].
+        Its time, sample by sample where that is its fidelity, and the hours before that only warmed the meter
+        [s].
     passed : bool
         Whether the value lies within its limits.
+    fidelity : str
+        ``"waveform"`` sample by sample, ``"phasor"`` in steady steps, ``"model"`` where no time passes.
     """
 
     point: Point
@@ -47,11 +53,7 @@ class PointResult:
     simulated_s: float
     soaked_s: float
     passed: bool
-
-    @property
-    def fidelity(self) -> str:
-        """``"waveform"``, or ``"model"`` where no time passes."""
-        return "waveform" if self.simulated_s else "model"
+    fidelity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class TypeTest:
         Time of all of them, sample by sample and at cycle fidelity [s].
     instants : int
         Samples of all channels that went through the meter.
+    standard : str
+        Number of the standard that it was tested by.
     """
 
     ratings: Ratings
@@ -124,6 +128,7 @@ class TypeTest:
     simulated_s: float
     soaked_s: float
     instants: int
+    standard: str = METROLOGICAL
 
     @property
     def passed(self) -> bool:
@@ -241,6 +246,7 @@ def _judge(key: str, limits: Limits, points: list[Point], seen: dict[Task, Obser
                 own.simulated_s,
                 own.soaked_s,
                 passes(value, point.band),
+                "waveform" if own.simulated_s else "model",
             )
         )
     return ClauseResult(

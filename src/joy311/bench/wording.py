@@ -58,13 +58,22 @@ def summary_lines(found: Findings) -> list[str]:
         else f"{len(failed)} of {len(clauses)} clauses failed: {', '.join(each['title'] for each in failed)}."
     )
     hours = found["simulated_s"] / 3600.0
-    sure = [f"{key} {text}" for key, text in CONFIDENCES.items()]
-    return [
-        *_wrapped(outcome),
+    done = [
         f"{found['readings']} readings over {hours:.2f} h of simulated time, "
         f"{found['instants'] / 1e6:,.0f} million instants of samples; "
         f"{found['soaked_s'] / 3600.0:,.0f} h of warming at cycle fidelity.",
         "Errors are read from the pulse output against a truth in closed form, over 20 pulses or more.",
+    ]
+    if not found["instants"]:
+        done = [
+            f"{found['readings']} points on the whole meter by IEC {found['standard']}, "
+            f"over {hours:,.0f} h of simulated time at phasor fidelity.",
+            "Where a limit is 0, the value is the number of expectations that did not hold.",
+        ]
+    sure = [f"{key} {text}" for key, text in CONFIDENCES.items()]
+    return [
+        *_wrapped(outcome),
+        *done,
         f"Seed {found['seed']}, joy311 {found['joy311_version']}, "
         f"configuration {found['configuration_sha256'][:16]}.",
         *_wrapped("How sure we are of a limit: " + "; ".join(sure) + "."),

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from joy311.bench.limits.tables import CONFIDENCES, Band, LimitRow, Requirement, load_limits
+from joy311.bench.limits.tables import (
+    ALL_EDITIONS,
+    CONFIDENCES,
+    Band,
+    LimitRow,
+    Requirement,
+    load_limits,
+)
 
 _HEAD = """\
 # Limits of the type test
@@ -23,7 +30,7 @@ def _lines() -> Iterator[str]:
     yield _HEAD
     yield "How sure we are of a row: " + "; ".join(f"**{k}** {text}" for k, text in CONFIDENCES.items()) + "."
     edition = ""
-    for requirement in load_limits().values():
+    for requirement in load_limits(ALL_EDITIONS).values():
         if requirement.edition != edition:
             edition = requirement.edition
             yield f"\n## {edition}"

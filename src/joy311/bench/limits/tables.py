@@ -11,7 +11,17 @@ from joy311.bench.ratings import PowerFactor, Ratings
 from joy311.errors import InvalidInput, StorageError
 
 EDITIONS = ("iec62053_21_2003", "iec62052_11_2003", "joy311_data_sheet")
-"""Files that a type test of the JOY311 is judged by, in the order of the report."""
+"""Files that a type test of the JOY311's metrology is judged by, in the order of the report."""
+
+WHOLE_METER_EDITIONS = {
+    "62055-31": ("iec62055_31",),
+    "62052-11": ("iec62052_11_2003_whole",),
+    "62055-41": ("iec62055_41",),
+}
+"""Files that the whole meter is judged by, for each standard it is tested by."""
+
+ALL_EDITIONS = (*EDITIONS, *(file for files_ in WHOLE_METER_EDITIONS.values() for file in files_))
+"""Every file of limits, in the order of the documentation."""
 
 CONFIDENCES = {
     "H": "seen in a public source or measured",
@@ -20,8 +30,8 @@ CONFIDENCES = {
 }
 
 _ROW_KEYS = {
-    "power_factor", "from", "to", "below", "least", "most", "name", "class_1", "class_2", "confidence",
-    "note",
+    "power_factor", "from", "to", "below", "least", "most", "name", "class_1", "class_2", "both",
+    "confidence", "note",
 }  # fmt: skip
 _WITHIN = 1e-9
 
@@ -170,7 +180,7 @@ def _row(key: str, row: dict[str, Any]) -> LimitRow:
             reference.amperes(row.get(end, "Ib"))
     except (InvalidInput, ValueError) as error:
         raise StorageError(f"a row of limits of {key} cannot be read: {error}") from error
-    named = "name" in row
+    named, both = "name" in row, row.get("both")
     return LimitRow(
         row.get("name", ""),
         row.get("power_factor", ""),
@@ -179,7 +189,7 @@ def _row(key: str, row: dict[str, Any]) -> LimitRow:
         "below" in row,
         row.get("least", 1.0),
         row.get("most", 1.0),
-        (_band(row.get("class_1"), named), _band(row.get("class_2"), named)),
+        (_band(row.get("class_1", both), named), _band(row.get("class_2", both), named)),
         row["confidence"],
         row.get("note", ""),
     )
