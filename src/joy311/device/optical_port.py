@@ -32,9 +32,10 @@ _DRAIN_POLL_NS = 5 * MILLISECOND_NS
 class _Station:
     """One meter on the line, with what it still wants done."""
 
-    __slots__ = ("in_flight", "server", "wanted")
+    __slots__ = ("application", "in_flight", "server", "wanted")
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, application: Application, server: Server) -> None:
+        self.application = application
         self.server = server
         self.wanted: deque[Effect] = deque()
         self.in_flight = False
@@ -59,6 +60,8 @@ class OpticalPort:
         default.
     collide : bool
         Whether meters that answer at once garble each other, as on a real bus.
+    is_dark : callable, optional
+        Says of a meter whether it has no supply: it hears nothing then, and says nothing.
 
     Raises
     ------
@@ -75,6 +78,7 @@ class OpticalPort:
         lock: AbstractContextManager[object] | None = None,
         now: Callable[[], int] | None = None,
         collide: bool = True,
+        is_dark: Callable[[Application], bool] | None = None,
     ) -> None:
         addresses = [application.address.lstrip("0") for application in applications]
         if not addresses or len(set(addresses)) != len(addresses):
@@ -82,11 +86,13 @@ class OpticalPort:
         self._now = now or steady_clock()
         began_ns = self._now()
         self._stations = [
-            _Station(Server(application, settings, began_ns, randbits)) for application in applications
+            _Station(application, Server(application, settings, began_ns, randbits))
+            for application in applications
         ]
         self._line = line
         self._lock = lock or threading.RLock()
         self._collide = collide
+        self._is_dark = is_dark
         self._busy_since_ns: int | None = None
         self._wake_reader, self._wake_writer = os.pipe()
         self._closing = False
@@ -157,6 +163,11 @@ class OpticalPort:
             os.read(self._wake_reader, 64)
         heard = self._line.receive(now)
         for station in self._stations:
+            if self._is_dark is not None and self._is_dark(station.application):
+                station.wanted.clear()
+                station.in_flight = False
+                station.wanted.extend(station.server.hang_up(now))
+                continue
             if heard.data:
                 station.wanted.extend(station.server.receive(heard.data, now))
             if heard.left:
@@ -268,6 +279,7 @@ def serve(
     software_7e1: bool = False,
     lock: AbstractContextManager[object] | None = None,
     now: Callable[[], int] | None = None,
+    is_dark: Callable[[Application], bool] | None = None,
 ) -> OpticalPort:
     """Put meters on the line that `url` names and serve them in a thread; close the port that is returned.
 
@@ -289,6 +301,8 @@ def serve(
         Held while a meter is talked to.
     now : callable, optional
         The port's clock.
+    is_dark : callable, optional
+        Says of a meter whether it has no supply.
 
     Raises
     ------
@@ -299,7 +313,8 @@ def serve(
     """
     line = open_line(url, several=several, strict_baud=strict_baud, software_7e1=software_7e1)
     try:
-        return OpticalPort(applications, line, settings or PortSettings(), lock=lock, now=now).start()
+        chosen = settings or PortSettings()
+        return OpticalPort(applications, line, chosen, lock=lock, now=now, is_dark=is_dark).start()
     except InvalidInput:
         line.close()
         raise

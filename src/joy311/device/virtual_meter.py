@@ -115,6 +115,9 @@ MOST_SOUNDS = 64
 """Sounds kept for whoever listens; the oldest are forgotten."""
 
 
+Listener = Callable[[Event, int, list[Action]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class EnergyBalance:
     """Where the energy of the load went, exactly.
@@ -165,6 +168,8 @@ class VirtualMeter:
         What watched the covers while there was no supply.
     seed : str
         Seed of what is left to chance: how contacts bounce.
+    listener : callable, optional
+        Told every event, its instant and the actions, before the actions are done.
 
     Raises
     ------
@@ -183,8 +188,10 @@ class VirtualMeter:
         clock: BackedClock | None = None,
         latch: BackupLatch | None = None,
         seed: str = "meter",
+        listener: Listener | None = None,
     ) -> None:
         self._memory = memory
+        self._listener = listener
         self._relay = relay or LatchingRelay()
         self._clock = clock
         self._latch = latch or BackupLatch()
@@ -240,6 +247,7 @@ class VirtualMeter:
         watched: bool = False,
         clock: BackedClock | None = None,
         seed: str = "meter",
+        listener: Listener | None = None,
     ) -> VirtualMeter:
         """Return a new meter, its factory data and configuration written to an empty `memory`.
 
@@ -253,7 +261,16 @@ class VirtualMeter:
         if configuration is not None:
             memory.configure(configuration.to_bytes())
         memory.commit(MeterRecord(factory, committed_at_ns=now).to_bytes())
-        return cls(memory, now, relay=relay, thresholds=thresholds, watched=watched, clock=clock, seed=seed)
+        return cls(
+            memory,
+            now,
+            relay=relay,
+            thresholds=thresholds,
+            watched=watched,
+            clock=clock,
+            seed=seed,
+            listener=listener,
+        )
 
     @classmethod
     def power_up(
@@ -267,6 +284,7 @@ class VirtualMeter:
         clock: BackedClock | None = None,
         latch: BackupLatch | None = None,
         seed: str = "meter",
+        listener: Listener | None = None,
     ) -> VirtualMeter:
         """Return the meter that `memory` describes, its application starting at `now` [ns].
 
@@ -284,6 +302,7 @@ class VirtualMeter:
             clock=clock,
             latch=latch,
             seed=seed,
+            listener=listener,
         )
 
     def _restored(self) -> Meter | LostMeter:
@@ -858,7 +877,10 @@ class VirtualMeter:
     def _meter_handle(self, event: Event) -> list[Action]:
         if not self.running:
             raise StorageError("the meter has no supply")
-        return self._meter.handle(event, self.now)
+        actions = self._meter.handle(event, self.now)
+        if self._listener is not None:
+            self._listener(event, self.now, actions)
+        return actions
 
     def _run(self, actions: list[Action]) -> Report | None:
         """Do `actions` in their order; a record that cannot be written stops them before the next promise.

@@ -23,6 +23,9 @@ from joy311.meter.supply_limits import SupplyLimitParameters
 from joy311.meter.tamper import TamperParameters
 from joy311.meter.token_entry import EntryParameters
 
+LONGEST_CUSTOMER_NUMBER = 32
+"""Characters of the longest customer's number that the port shows."""
+
 MOST_BYTES = 8_000
 """Length of the longest configuration that the meter's memory holds [bytes]."""
 
@@ -70,10 +73,18 @@ class Configuration:
     load_profile: LoadProfileParameters = field(default_factory=LoadProfileParameters)
     lockout: LockoutParameters = field(default_factory=LockoutParameters)
     access_lockout: LockoutParameters = field(default_factory=lambda: LockoutParameters(3, 60, 3600))
+    customer_number: str = ""
     integrated_keypad: bool = True
 
     def __post_init__(self) -> None:
-        """Give the watchers of voltage the variant's nominal voltage."""
+        """Give the watchers of voltage the variant's nominal voltage, and refuse a number that is no text."""
+        number = self.customer_number
+        if len(number) > LONGEST_CUSTOMER_NUMBER or not number.isascii() or not (number + "-").isprintable():
+            raise InvalidInput(
+                f"a customer's number of {len(number)} characters; it has at most {LONGEST_CUSTOMER_NUMBER}, "
+                "all printable",
+                field="customer_number",
+            )
         nominal_mv = self.variant.nominal_voltage_v * 1000
         object.__setattr__(self, "supply", replace(self.supply, nominal_mv=nominal_mv))
         object.__setattr__(self, "phases", replace(self.phases, nominal_mv=nominal_mv))
