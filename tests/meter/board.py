@@ -66,7 +66,8 @@ class Board:
         self.memory = MeterMemory(self.storage)
         self.power_w: Triple = (0, 0, 0)
         self.voltage_mv: Triple = UN_MV
-        self.actions: list[Action] = []
+        self.actions: list[Action] | None = None
+        """Where all actions are kept, for a test that made it a list."""
         self.clock_lost = clock_lost
         self._write_failed = False
         record = self.memory.read()
@@ -169,7 +170,8 @@ class Board:
         report: Report | None = None
         driven = False
         wrote: bool | None = None
-        self.actions = actions
+        if self.actions is not None:
+            self.actions += actions
         for action in actions:
             match action:
                 case Commit(record):

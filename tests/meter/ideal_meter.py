@@ -337,7 +337,7 @@ class IdealMeter:
             if typed in ("", CONFIRM):
                 self.confirm()
             elif typed == DRAW:
-                self._draw_emergency_credit()
+                self.draw_emergency_credit()
             elif len(typed) > 11:
                 return self.enter(typed, Door.KEYPAD)
             return None
@@ -358,7 +358,7 @@ class IdealMeter:
             self.must_confirm = False
             self._settle()
 
-    def _draw_emergency_credit(self) -> None:
+    def draw_emergency_credit(self) -> None:
         allowed = Setting.EMERGENCY_CREDIT in self.flags and Setting.POST_PAYMENT not in self.flags
         if allowed and self.emergency_wh and self.credit_wh <= self.low_wh[1]:
             self.emergency_drawn = True

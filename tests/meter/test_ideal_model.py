@@ -113,7 +113,9 @@ class TwoMeters:
     def __init__(self, draw: Draw) -> None:
         self.chance = Random(draw(0, 1 << 30))
         sta = draw(0, 1) == 1
-        data = FactoryData(_attributes(sta, KeyType(draw(0, 2))), STA_KEY if sta else MISTY1_KEY, LOW_WH)
+        data = FactoryData(
+            _attributes(sta, KeyType((2, 2, 0, 1)[draw(0, 3)])), STA_KEY if sta else MISTY1_KEY, LOW_WH
+        )
         self.board = Board.commission(data, START, CONFIGURATION, self.chance)
         self.ideal = IdealMeter(data.attributes, data.decoder_key, LOW_WH, START)
         self.old_keys = [data.decoder_key]
@@ -125,7 +127,7 @@ class TwoMeters:
     # Tokens of every kind.
 
     def enter_credit(self, draw: Draw) -> None:
-        units = (0, 1, 7, 30, 200, 16_384, 2_000_000, 9_999_999)[min(draw(0, 20), 7) if draw(0, 3) else 3]
+        units = (0, 1, 7, 30, 200, 16_384, 2_000_000, 9_999_999)[min(draw(0, 20), 7) if draw(0, 2) else 2]
         self._enter(TransferCredit(0, draw(0, 15), self._token_id(draw), units), draw)
 
     def enter_management(self, draw: Draw) -> None:
@@ -146,7 +148,7 @@ class TwoMeters:
             case _:
                 flag = (1, 2, 3, 4, 5, 6, 9)[draw(0, 6)]
                 # More often off than on, so that the meter does not end up barred for good.
-                token = SetExtendedControl(random, token_id, 63, flag << 1 | (draw(0, 4) < 2))
+                token = SetExtendedControl(random, token_id, 63, flag << 1 | _often(flag, draw))
         self._enter(token, draw)
 
     def enter_what_no_meter_of_this_kind_does(self, draw: Draw) -> None:
@@ -211,6 +213,35 @@ class TwoMeters:
         if self.ideal.key != before:
             self.old_keys = [*self.old_keys[-2:], before]
 
+    def change_key(self, draw: Draw) -> None:
+        """Enter a whole set in any order."""
+        self.sections = []
+        self.buy_key_change(draw)
+        before = self.ideal.key
+        made = list(self.sections)
+        self.chance.shuffle(made)
+        for text in made:
+            self._bring(text, draw)
+        if self.ideal.key != before:
+            self.old_keys = [*self.old_keys[-2:], before]
+
+    def put_right(self, draw: Draw) -> None:
+        """End what stands between a customer and the light, as far as somebody can who has the right to."""
+        for kind in SENSED:
+            self.ideal.sense(kind, False)
+            self.board.handle(SensorChanged(kind, False))
+        for fault in (*OPENING, *REFUSING):
+            self.ideal.report(fault, False)
+            self.board.handle(FaultReported(fault, False))
+        self._pass_time(5 * SECOND_NS)
+        self.ideal.write(Setting.SUPPLY_BARRED, 0)
+        self.board.handle(SettingWritten(Setting.SUPPLY_BARRED, 0))
+        self._enter(ClearTamperCondition(1, self._token_id(draw)), draw)
+        self._enter(TransferCredit(0, 1, self._token_id(draw), draw(1, 12)), draw)
+        self.ideal.confirm()
+        self.board.handle(CodeReceived(CONFIRM))
+        self._pass_time(11 * SECOND_NS)
+
     def enter_again(self, draw: Draw) -> None:
         if self.tokens:
             self._bring(self.tokens[draw(0, len(self.tokens) - 1)], draw)
@@ -229,9 +260,9 @@ class TwoMeters:
     def type_code(self, draw: Draw) -> None:
         code = (DRAW, CONFIRM, "801", "860", "999", "812")[draw(0, 5)]
         if draw(0, 2) == 0 and code != CONFIRM:
-            self.board.handle(CodeReceived(code))
             if code == DRAW:
-                self.ideal._draw_emergency_credit()
+                self.ideal.draw_emergency_credit()
+            self.board.handle(CodeReceived(code))
             return
         self._clear_entry()
         for digit in code:
@@ -253,13 +284,11 @@ class TwoMeters:
 
     def wait(self, draw: Draw) -> None:
         pause_ns = PAUSES_NS[draw(0, len(PAUSES_NS) - 1)]
-        self.board.pass_time(pause_ns)
-        self.ideal.pass_time(pause_ns)
+        self._pass_time(pause_ns)
 
     def wait_a_moment(self, draw: Draw) -> None:
         pause_ns = draw(0, 3 * SECOND_NS)
-        self.board.pass_time(pause_ns)
-        self.ideal.pass_time(pause_ns)
+        self._pass_time(pause_ns)
 
     def change_line(self, draw: Draw) -> None:
         power_w = ((0, 0, 0), (600, 600, 600), (3_000, 100, 100), (9_000, 9_000, 9_000))[draw(0, 3)]
@@ -268,18 +297,18 @@ class TwoMeters:
         self.ideal.measure(power_w, voltage_mv)
 
     def change_sensor(self, draw: Draw) -> None:
-        kind, present = SENSED[draw(0, 3)], draw(0, 3) == 0
+        kind, present = SENSED[draw(0, 3)], draw(0, 7) == 0
         self.board.handle(SensorChanged(kind, present))
         self.ideal.sense(kind, present)
 
     def change_fault(self, draw: Draw) -> None:
-        fault, present = (*OPENING, *REFUSING)[draw(0, 3)], draw(0, 4) == 0
+        fault, present = (*OPENING, *REFUSING)[draw(0, 3)], draw(0, 9) == 0
         self.board.handle(FaultReported(fault, present))
         self.ideal.report(fault, present)
 
     def write_setting(self, draw: Draw) -> None:
         setting = list(Setting)[draw(0, len(Setting) - 1)]
-        value = draw(0, 1) if setting.value < 16 else (0, 500, 2_000, 4_000)[draw(0, 3)]
+        value = _often(setting.value, draw) if setting.value < 16 else (0, 500, 2_000, 4_000)[draw(0, 3)]
         if draw(0, 9) == 0:
             value = -1
             with pytest.raises(InvalidInput, match="-1"):
@@ -368,8 +397,7 @@ class TwoMeters:
         way = draw(0, 11)
         if draw(0, 5):
             # Time enough for whoever was before.
-            self.ideal.pass_time(SECOND_NS)
-            self.board.pass_time(SECOND_NS)
+            self._pass_time(SECOND_NS)
         if way < 2 and text.isdigit() and len(text) == 20:
             self._clear_entry()
             for digit in text:
@@ -382,6 +410,10 @@ class TwoMeters:
         # The ideal goes first: the supply of the other may fail.
         result = self.ideal.enter(text, door, exchange)
         assert self.board.enter(text, door, exchange) is result
+
+    def _pass_time(self, duration_ns: int) -> None:
+        self.ideal.pass_time(duration_ns)
+        self.board.pass_time(duration_ns)
 
     def _clear_entry(self) -> None:
         self._press(Key.BACKSPACE)
@@ -420,6 +452,8 @@ STEPS: dict[Callable[[TwoMeters, Draw], None], int] = {
     TwoMeters.enter_meter_test: 3,
     TwoMeters.buy_key_change: 1,
     TwoMeters.enter_section: 4,
+    TwoMeters.change_key: 2,
+    TwoMeters.put_right: 4,
     TwoMeters.enter_again: 3,
     TwoMeters.enter_wrong: 3,
     TwoMeters.press_keys: 6,
@@ -437,6 +471,11 @@ STEPS: dict[Callable[[TwoMeters, Draw], None], int] = {
     TwoMeters.lose_supply_while_writing: 2,
 }
 """Every step, and how often it comes."""
+
+
+def _often(flag: int, draw: Draw) -> int:
+    """Return the value of a flag: what gives supply without credit is on half the time, the rest seldom."""
+    return draw(0, 1) if flag in (Setting.EMERGENCY_CREDIT, Setting.FRIENDLY_CREDIT) else int(not draw(0, 4))
 
 
 def _attributes(sta: bool, key_type: KeyType) -> KeyAttributes:
