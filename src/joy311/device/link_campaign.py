@@ -99,6 +99,10 @@ class LedgerMeter:
         del now
         self._paired = (ciu,)
 
+    def hear(self, ciu: int, on_battery: bool | None, now: int) -> None:
+        """Take no note of who asks."""
+        del ciu, on_battery, now
+
     def last_exchange(self) -> LastExchange | None:
         """Return the last token judged."""
         return self._last

@@ -3,6 +3,9 @@
 `open_port` takes what pyserial takes (``/dev/ttyUSB0``, ``socket://host:port``, ``rfc2217://host:port``) and
 ``listen://host:port``, which waits for one peer at a time. A port that breaks is opened again; what the link
 makes of the silence is the link's business.
+
+`open_link` also takes ``two-wire://host:port`` and ``plc://host:port``: the meter listens there, the CIU
+comes, and a cable or a street, with its noise, lies between them.
 """
 
 from __future__ import annotations
@@ -14,14 +17,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from joy311.device.link_line import Station
+from joy311.device.link_line import Channel, Station, Transmission
+from joy311.device.power_line import Conditions, Place, PowerLine
+from joy311.device.two_wire import Cable, TwoWire
 from joy311.errors import InvalidInput, Joy311Error
 from joy311.instant import SECOND_NS
-from joy311.link import Medium
+from joy311.link import MEDIA, Medium, MediumName
 
 LISTEN_SCHEME = "listen"
+PLC_PREFIX = "plc+"
+"""Before the URL of a real port, it says that a modem for the power line is behind it."""
+
+CHANNEL_OPTIONS = {
+    MediumName.TWO_WIRE: ("length_m", "area_mm2", "joint_ohm", "bit_error_rate", "seed"),
+    MediumName.PLC: ("distance_m", "phase", "appliances_db", "bit_error_rate", "seed"),
+}
+"""What may stand behind the question mark of a simulated line's URL."""
 REOPEN_NS = SECOND_NS
 """Time between two attempts to open a broken port [ns]."""
 
@@ -245,6 +258,146 @@ class NoisyPort:
     def close(self) -> None:
         """Close the port behind it."""
         self._port.close()
+
+
+class ChannelPort:
+    """The meter's end of a simulated line, through which go all bytes, both ways.
+
+    Parameters
+    ----------
+    port : Port
+        What carries the bytes to the other process.
+    channel : Channel
+        What lies between meter (station 0) and CIU (station 1).
+    clock : Callable
+        Returns the instant [ns].
+    settle : Callable
+        Called before anything is carried, so that the channel may learn how the meter stands.
+    """
+
+    def __init__(
+        self, port: Port, channel: Channel, clock: Callable[[], int], settle: Callable[[int], None]
+    ) -> None:
+        self._port = port
+        self._channel = channel
+        self._clock = clock
+        self._settle = settle
+
+    def read(self, timeout_s: float) -> bytes:
+        """Return what has come, as the channel leaves it."""
+        data = self._port.read(timeout_s)
+        return self._carry(data, 1) if data else b""
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, as the channel leaves it."""
+        self._port.write(self._carry(data, 0))
+
+    def close(self) -> None:
+        """Close the port behind it."""
+        self._port.close()
+
+    def _carry(self, data: bytes, sender: int) -> bytes:
+        now = self._clock()
+        self._settle(now)
+        # What comes in has been on its way until now, and what goes out leaves now.
+        airtime_ns = self._channel.airtime_ns(len(data))
+        start_ns = now - airtime_ns if sender else now
+        return self._channel.carry(Transmission(sender, data, start_ns, start_ns + airtime_ns), 1 - sender)
+
+
+def medium_of(url: str) -> MediumName:
+    """Return the medium that `url` speaks of; two wires where it says nothing."""
+    is_plc = url.startswith((f"{MediumName.PLC}://", PLC_PREFIX))
+    return MediumName.PLC if is_plc else MediumName.TWO_WIRE
+
+
+def open_link(
+    url: str,
+    *,
+    at_meter: bool,
+    clock: Callable[[], int] = time.time_ns,
+    poles_closed: Callable[[], bool] = lambda: True,
+) -> tuple[Medium, Port]:
+    """Return the medium and the open port of one end of a link.
+
+    Parameters
+    ----------
+    url : str
+        Whatever `open_port` takes, after ``plc+`` for a modem of the power line; or a simulated line,
+        ``two-wire://host:port?length_m=200&area_mm2=0.5`` or ``plc://host:port?distance_m=50&phase=1``, where
+        the meter listens and carries the noise. Both also take ``bit_error_rate`` and ``seed``.
+    at_meter : bool
+        Whether this is the meter's end.
+    clock : Callable
+        Returns the instant [ns].
+    poles_closed : Callable
+        Returns whether the meter's load switch is closed.
+
+    Raises
+    ------
+    InvalidInput
+        If the URL is none, or a number behind it is out of its range.
+    PortError
+        If the port cannot be opened.
+    """
+    name = medium_of(url)
+    medium = MEDIA[name]
+    parts = urlsplit(url)
+    if parts.scheme != name:
+        return medium, open_port(url.removeprefix(PLC_PREFIX), medium)
+    channel, settle = _channel(name, _options(name, parts.query), poles_closed)
+    if not at_meter:
+        return medium, open_port(f"socket://{parts.netloc}", medium)
+    listening = open_port(f"{LISTEN_SCHEME}://{parts.netloc}", medium)
+    return medium, ChannelPort(listening, channel, clock, settle)
+
+
+def _options(name: MediumName, query: str) -> dict[str, float]:
+    options: dict[str, float] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in CHANNEL_OPTIONS[name]:
+            raise InvalidInput(
+                f"a {name} line has {', '.join(CHANNEL_OPTIONS[name])}, not {key!r}", field="url"
+            )
+        try:
+            options[key] = float(value)
+        except ValueError:
+            raise InvalidInput(f"{key} {value!r} is no number", field="url") from None
+    rate = options.get("bit_error_rate", 0.0)
+    if not 0.0 <= rate <= 0.5:
+        raise InvalidInput(f"bit_error_rate {rate} is not within 0 to 0.5", field="url")
+    return options
+
+
+def _channel(
+    name: MediumName, options: dict[str, float], poles_closed: Callable[[], bool]
+) -> tuple[Channel, Callable[[int], None]]:
+    """Return the channel that options describe, and what tells it of the meter's load switch."""
+    seed, rate = str(options.get("seed", 0.0)), options.get("bit_error_rate")
+    if name is MediumName.TWO_WIRE:
+        cable = Cable(
+            options.get("length_m", 200.0), options.get("area_mm2", 0.5), options.get("joint_ohm", 0.0)
+        )
+        wires = TwoWire(cable, seed, bit_error_rate=rate)
+        closed = poles_closed()
+
+        def couple(now: int) -> None:
+            nonlocal closed
+            if poles_closed() is not closed:
+                closed = poles_closed()
+                wires.relay_switched(now)
+
+        return wires, couple
+    phase, distance_m = options.get("phase", 0.0), options.get("distance_m", 20.0)
+    if phase not in (0.0, 1.0, 2.0) or not 0.0 <= distance_m <= 5_000.0:
+        raise InvalidInput(
+            f"phase {phase:g} is not within 0 to 2, or distance_m {distance_m:g} not within 0 to 5000",
+            field="url",
+        )
+    conditions = Conditions(appliances_db=options.get("appliances_db", Conditions().appliances_db))
+    places = [Place(0.0), Place(distance_m, phase=int(phase))]
+    street = PowerLine(places, seed, conditions, bit_error_rate=rate)
+    return street, lambda now: street.open_poles(0, opened=not poles_closed())  # noqa: ARG005
 
 
 def open_port(url: str, medium: Medium) -> Port:

@@ -83,7 +83,10 @@ class Pairing(Protocol):
         """Return whether a CIU that is not paired may become so at `now` [ns]."""
 
     def pair(self, ciu: int, now: int) -> None:
-        """Pair with the CIU of this number, and commit that before returning."""
+        """Pair with the CIU of this number, and commit that before returning.
+
+        What could not be kept is not paired, and `paired_ids` tells so.
+        """
 
 
 class Application(Pairing, Protocol):
@@ -91,6 +94,19 @@ class Application(Pairing, Protocol):
 
     def drn(self) -> str:
         """Return the number of the meter, eleven or thirteen digits."""
+
+    def hear(self, ciu: int, on_battery: bool | None, now: int) -> None:
+        """Take note that a CIU asked something.
+
+        Parameters
+        ----------
+        ciu : int
+            Its number.
+        on_battery : bool or None
+            Whether it said that it lives on its battery, and may fall asleep; None where it said nothing.
+        now : int
+            The instant [ns].
+        """
 
     def last_exchange(self) -> LastExchange | None:
         """Return the last token judged over the link, as the record holds it."""

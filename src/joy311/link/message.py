@@ -104,6 +104,9 @@ class Layout:
 URGENT, SUPPLY_ON, ALARM = 1, 2, 4
 """Flags of every reply: ask again at once; the load switch is closed; the low credit alarm sounds."""
 
+ON_BATTERY = 2
+"""Bit of a poll's state: the CIU has no mains."""
+
 PAIRED, NOT_OPEN, OTHER_METER = 1, 2, 3
 """Results of pairing."""
 

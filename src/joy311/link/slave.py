@@ -26,6 +26,7 @@ from joy311.link.message import (
     IDENTIFIER_BYTES,
     NOT_JUDGED,
     NOT_OPEN,
+    ON_BATTERY,
     OTHER_METER,
     PAIRED,
     STALE,
@@ -191,6 +192,8 @@ class Slave:
 
     def _answer_private(self, message: Message, values: Values, now: int) -> Frame | None:
         application = self._application
+        on_battery = bool(int(values["state"]) & ON_BATTERY) if "state" in values else None
+        application.hear(int(values["ciu"]), on_battery, now)
         if message is Message.SNAPSHOT:
             return self._reply_frame(message, {"tag": values["tag"]}, application.snapshot(now))
         session, counter = int(values["session"]), int(values["counter"])
@@ -238,6 +241,8 @@ class Slave:
             if not application.pairing_open(now):
                 return NOT_OPEN
             application.pair(ciu, now)
+            if ciu not in application.paired_ids():
+                return NOT_OPEN
         return PAIRED
 
     def _reply_frame(self, message: Message, echo: Values, snapshot: Snapshot) -> Frame:
