@@ -36,6 +36,8 @@ class Measured:
         Time that the meter lived through for it [s].
     pulses : int
         Pulses that it rests on.
+    shared : bool
+        Whether that time is counted with another point of the same run.
     """
 
     label: str
@@ -44,6 +46,7 @@ class Measured:
     unit: str = ""
     simulated_s: float = 0.0
     pulses: int = 0
+    shared: bool = False
 
 
 Examination = Callable[[Subject, Requirement], list[Measured]]
@@ -114,14 +117,15 @@ def examine(
     for key in chosen:
         if key not in examinations:
             raise InvalidInput(f"{key!r} is no clause of IEC {standard}", field="keys")
-    clauses = []
+    clauses, points = [], []
     for done, key in enumerate(chosen):
         if tell_progress:
             tell_progress(float(done), float(len(chosen)))
-        clauses.append(_judged(limits[key], _examined(subject, examinations[key], limits[key])))
+        measured = _examined(subject, examinations[key], limits[key])
+        points += measured
+        clauses.append(_judged(limits[key], measured))
     if tell_progress:
         tell_progress(float(len(chosen)), float(len(chosen)))
-    points = [point for clause in clauses for point in clause.points]
     return TypeTest(
         ratings,
         name,
@@ -129,7 +133,7 @@ def examine(
         seed,
         tuple(clauses),
         len(points),
-        sum(point.simulated_s for point in points),
+        sum(point.simulated_s for point in points if not point.shared),
         0.0,
         0,
         standard,

@@ -93,6 +93,9 @@ def run_token_test(
 ) -> TypeTest:
     """Test anybody's device by IEC 62055-41, with tokens of an issuer that knows its keys.
 
+    At the end the device has its first key again, and its memory of identifiers is empty: it should be one
+    for tests only.
+
     Parameters
     ----------
     device : TokenDevice
@@ -120,8 +123,9 @@ def _judge_tokens(
     keys: Iterable[str] | None,
     tell_progress: Callable[[float, float], None] | None,
 ) -> TypeTest:
-    attributes = bench.issuer.attributes
-    return examine(
+    first = bench.issuer
+    attributes = first.attributes
+    done = examine(
         TOKEN_JUDGING_STANDARD,
         bench,
         TOKEN_JUDGING,
@@ -137,3 +141,5 @@ def _judge_tokens(
         keys=keys,
         tell_progress=tell_progress,
     )
+    bench.give_back(first)
+    return done

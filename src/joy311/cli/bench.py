@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from joy311.bench.devices.token_device import RemoteTokenDevice
+    from joy311.bench.issuer import Issuer
+    from joy311.bench.ratings import Ratings
     from joy311.bench.type_test import TypeTest
 
 DEFAULT_SEED = 1
 LINE_METERS = 1000
-TABLE_WIDTH = 100
+TABLE_WIDTH = 120
 
 REPORT_NAMES = ("report.json", "report.html", "report.pdf")
 LINE_NAMES = ("line.json", "line.png")
@@ -43,8 +46,25 @@ def run(
         str,
         typer.Option("--meter", help="nominal, plain, class2, or a meter file in TOML."),
     ] = "nominal",
+    standard: Annotated[
+        str,
+        typer.Option(
+            "--standard",
+            help="62053-21 (metrology), or 62055-31, 62052-11 or 62055-41 on the whole meter.",
+        ),
+    ] = "62053-21",
     fault: Annotated[
         str | None, typer.Option("--fault", help="Plant a fault of `joy311 bench faults` in a JOY311.")
+    ] = None,
+    category: Annotated[str, typer.Option("--category", help="Whole meter: UC1, UC2, UC3 or UC4.")] = "UC1",
+    surge: Annotated[int, typer.Option("--surge", help="Whole meter: withstands 4 or 6 kV.")] = 4,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="62055-41: type tokens at a test device behind this HTTP address."),
+    ] = None,
+    device_key_file: Annotated[
+        Path | None,
+        typer.Option("--device-key-file", help="The test device's vending key and attributes, as JSON."),
     ] = None,
     seed: Seed = DEFAULT_SEED,
     meters: Annotated[
@@ -59,18 +79,27 @@ def run(
 
     # isort: split
     from joy311.bench.findings import as_json, findings
-    from joy311.bench.meter_file import meter_by_name
     from joy311.bench.monte_carlo import run_line
     from joy311.bench.ratings import Ratings
     from joy311.bench.report import report_html
-    from joy311.bench.type_test import run_type_test
+    from joy311.bench.type_test import METROLOGICAL
+    from joy311.errors import InvalidInput
 
     _check_directory(out)
     ratings = Ratings(un, ib, freq, accuracy_class)
     started = time.perf_counter()
-    device = meter_by_name(meter, ratings, seed, fault=fault)
-    with _progress("testing", "s simulated") as tell:
-        done = run_type_test(device, ratings, seed, tell_progress=tell)
+    if standard == METROLOGICAL:
+        if device is not None or device_key_file is not None:
+            raise InvalidInput(f"a device is tested by IEC 62055-41, not by {standard}", field="device")
+        done = _test_metrology(ratings, meter, fault, seed)
+    else:
+        if meter != "nominal" or meters:
+            raise InvalidInput(
+                f"IEC {standard} is for the whole JOY311: neither --meter nor --meters", field="meter"
+            )
+        done = _test_whole_meter(
+            ratings, standard, fault, seed, category=category, surge=surge, device=device, key=device_key_file
+        )
     tested = time.perf_counter()
     found = findings(done)
     if meters:
@@ -80,9 +109,10 @@ def run(
     contents = (as_json(found), page.encode(), report_pdf(found))
     _write_all(out, zip(REPORT_NAMES, contents, strict=True))
     _print_clauses(done)
+    samples = f"{done.instants / 1e6:,.0f} million instants" if done.instants else "no samples"
     typer.echo(
         f"{done.readings} readings, {done.simulated_s:,.0f} s simulated, "
-        f"{done.instants / 1e6:,.0f} million instants in {tested - started:.1f} s; "
+        f"{samples} in {tested - started:.1f} s; "
         f"report after {time.perf_counter() - started:.1f} s"
     )
     typer.echo(f"wrote {', '.join(str(out / name) for name in REPORT_NAMES)}")
@@ -122,10 +152,75 @@ def monte_carlo(
 def faults() -> None:
     """List the planted faults and the clauses that must find each."""
     from joy311.bench.faults import FAULTS
+    from joy311.bench.type_test import METROLOGICAL
+    from joy311.bench.whole_faults import WHOLE_FAULTS
 
-    width = max(len(key) for key in FAULTS)
-    for fault in FAULTS.values():
-        typer.echo(f"{fault.key:{width}}  {fault.title}: fails {', '.join(sorted(fault.fails))}")
+    rows = [(METROLOGICAL, each.key, each.title, each.fails) for each in FAULTS.values()]
+    rows += [(each.standard, each.key, each.title, each.fails) for each in WHOLE_FAULTS.values()]
+    width = max(len(key) for _, key, _, _ in rows)
+    for standard, key, title, fails in rows:
+        typer.echo(f"{standard}  {key:{width}}  {title}: fails {', '.join(sorted(fails))}")
+
+
+def _test_metrology(ratings: Ratings, meter: str, fault: str | None, seed: int) -> TypeTest:
+    from joy311.bench.meter_file import meter_by_name
+    from joy311.bench.type_test import run_type_test
+
+    device = meter_by_name(meter, ratings, seed, fault=fault)
+    with _progress("testing", "s simulated") as tell:
+        return run_type_test(device, ratings, seed, tell_progress=tell)
+
+
+def _test_whole_meter(
+    ratings: Ratings,
+    standard: str,
+    fault: str | None,
+    seed: int,
+    *,
+    category: str,
+    surge: int,
+    device: str | None,
+    key: Path | None,
+) -> TypeTest:
+    from joy311.bench.whole_faults import plant_whole_fault
+    from joy311.bench.whole_meter import WholeMeter
+    from joy311.bench.whole_test import clauses_of, run_token_test, run_whole_test
+
+    clauses_of(standard)
+    subject = WholeMeter.of_variant(ratings, seed, category=category, surge_kv=surge)
+    if fault is not None:
+        subject = plant_whole_fault(fault, standard, subject)
+    if device is not None or key is not None:
+        tokens, issuer = _remote(standard, fault, device, key)
+        with _progress("testing", "clauses") as tell:
+            return run_token_test(tokens, issuer, subject, tell_progress=tell)
+    with _progress("testing", "clauses") as tell:
+        return run_whole_test(standard, subject, tell_progress=tell)
+
+
+def _remote(
+    standard: str, fault: str | None, device: str | None, key: Path | None
+) -> tuple[RemoteTokenDevice, Issuer]:
+    """Return somebody's device and an issuer of tokens for it."""
+    import time
+
+    from joy311.bench.devices.token_device import RemoteTokenDevice
+    from joy311.bench.issuer import Issuer
+    from joy311.bench.whole_test import TOKEN_JUDGING_STANDARD
+    from joy311.cli.token import read_key_file
+    from joy311.errors import InvalidInput
+    from joy311.sts.key_document import parse_key_document
+
+    if standard != TOKEN_JUDGING_STANDARD:
+        raise InvalidInput(
+            f"a device is tested by IEC {TOKEN_JUDGING_STANDARD}, not by {standard}", field="device"
+        )
+    if device is None or key is None:
+        raise InvalidInput("a device needs both --device and --device-key-file", field="device")
+    if fault is not None:
+        raise InvalidInput("a fault cannot be planted in somebody's device", field="fault")
+    document = parse_key_document(read_key_file(key))
+    return RemoteTokenDevice(device), Issuer.of_document(document, time.time_ns())
 
 
 def _check_directory(out: Path) -> None:
@@ -172,7 +267,7 @@ def _print_clauses(done: TypeTest) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("clause", no_wrap=True)
     for heading in ("worst", "limit", "points", "pulses", "simulated"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     for clause in done.clauses:
         worst = clause.worst

@@ -62,7 +62,7 @@ class VirtualTokenDevice:
 
     def __init__(self, meter: VirtualMeter) -> None:
         self._meter = meter
-        self._load = PhaseLoad()
+        self._load = PhaseLoad((float(meter.meter.configuration.variant.nominal_voltage_v),) * 3)
 
     @property
     def name(self) -> str:

@@ -116,7 +116,14 @@ def long_overvoltage(subject: WholeMeter, requirement: Requirement) -> list[Meas
     moved = specimen.register_wh - registered - (specimen.load_wh() - drawn)
     accepted = specimen.enter(specimen.issuer.credit(1))
     return [
-        Measured("register against the load", moved / 1000.0, (-limit, limit), "kWh", specimen.lived_s),
+        Measured(
+            "register against the load",
+            moved / 1000.0,
+            (-limit, limit),
+            "kWh",
+            specimen.lived_s,
+            shared=True,
+        ),
         expect(
             f"{volts:g} V for {hours:g} h",
             {
@@ -236,8 +243,8 @@ def whole_test_output(subject: WholeMeter, requirement: Requirement) -> list[Mea
         ("longest flash", longest_s, (0.0, most_s), "s"),
     )
     return [
-        Measured(label, value, band, unit, specimen.lived_s, len(flashes))
-        for label, value, band, unit in points
+        Measured(label, value, band, unit, specimen.lived_s, len(flashes), shared=number > 0)
+        for number, (label, value, band, unit) in enumerate(points)
     ]
 
 
@@ -345,7 +352,14 @@ def _struck(subject: WholeMeter, requirement: Requirement, disturbance: Disturba
     accepted = specimen.enter(specimen.issuer.credit(1))
     label = f"{shots} x {disturbance.name}, {disturbance.kilovolts:g} kV"
     return [
-        Measured(f"{label}: register", moved / 1000.0, (-limit, limit), "kWh", specimen.lived_s),
+        Measured(
+            f"{label}: register",
+            moved / 1000.0,
+            (-limit, limit),
+            "kWh",
+            specimen.lived_s,
+            shared=True,
+        ),
         expect(
             label,
             {

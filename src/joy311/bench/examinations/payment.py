@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from random import Random
 
-from joy311.bench.examination import NOTHING, Examination, Measured, expect
+from joy311.bench.examination import Examination, Measured, expect
 from joy311.bench.examinations.power_cut import CutPages, SupplyGone
 from joy311.bench.limits import Requirement
 from joy311.bench.whole_meter import Specimen, WholeMeter
@@ -136,8 +136,11 @@ def endurance(subject: WholeMeter, requirement: Requirement) -> list[Measured]:
         registered, drawn = specimen.register_wh - registered, specimen.load_wh() - drawn
         label = f"{operations} x make and break, {ratings.imax_a} A at 130 % of Un, power factor {factor:g}"
         error = 100.0 * (registered - drawn) / drawn if drawn else float("nan")
-        points.append(Measured(f"{label}: missed", float(missed), NOTHING, "", specimen.lived_s))
-        points.append(Measured(f"{label}: register", error, (-limit, limit), "%", specimen.lived_s))
+        lived_s = specimen.lived_s
+        points.append(Measured(f"{label}: missed", float(missed), simulated_s=lived_s))
+        points.append(
+            Measured(f"{label}: register", error, (-limit, limit), "%", simulated_s=lived_s, shared=True)
+        )
     return points
 
 
@@ -198,6 +201,7 @@ def credit_register(subject: WholeMeter, requirement: Requirement) -> list[Measu
             (-limit_wh, limit_wh),
             "Wh",
             specimen.lived_s,
+            shared=True,
         ),
         Measured(
             "register against the load",
@@ -205,6 +209,7 @@ def credit_register(subject: WholeMeter, requirement: Requirement) -> list[Measu
             (-percent, percent),
             "%",
             specimen.lived_s,
+            shared=True,
         ),
     ]
 
@@ -221,7 +226,7 @@ def credit_exhausted(subject: WholeMeter, requirement: Requirement) -> list[Meas
     meter = specimen.meter
     specimen.buy(10)
     specimen.feed(1.0, float(ratings.imax_a))
-    off_s = specimen.wait_for(lambda: not meter.supply_on, 600.0)
+    specimen.wait_for(lambda: not meter.supply_on, 600.0)
     overdrawn = float(-meter.credit_wh)
     off, reasons = not meter.supply_on, meter.readout().open_reasons
     wrong = specimen.enter("0" * 20)
@@ -236,7 +241,7 @@ def credit_exhausted(subject: WholeMeter, requirement: Requirement) -> list[Meas
     most = requirement.figure("overdrawn_wh", ratings)
     within_s = requirement.figure("closed_within_s", ratings)
     return [
-        Measured("overdrawn at Imax", overdrawn, (0.0, most), "Wh", off_s if off else specimen.lived_s),
+        Measured("overdrawn at Imax", overdrawn, (0.0, most), "Wh", specimen.lived_s, shared=True),
         expect(
             "at zero",
             {
@@ -251,7 +256,7 @@ def credit_exhausted(subject: WholeMeter, requirement: Requirement) -> list[Meas
             },
             specimen.lived_s,
         ),
-        Measured("from token to supply", closed_s, (0.0, within_s), "s", specimen.lived_s),
+        Measured("from token to supply", closed_s, (0.0, within_s), "s", specimen.lived_s, shared=True),
     ]
 
 

@@ -87,6 +87,12 @@ class TokenBench:
             self.issuer = new
         return results
 
+    def give_back(self, first: Issuer) -> None:
+        """Return the device to the key of `first` if it has another, by way of another base date."""
+        if self.issuer.attributes != first.attributes:
+            self.change_key(self.next_revision(base_date=_other_base_date(first)))
+            self.change_key(first.other())
+
     def try_key_type(self, key_type: KeyType) -> str:
         """Type a change to a key type that no issuer would plan, and return the last section's result."""
         new, old = self.next_revision(), self.issuer
@@ -399,7 +405,7 @@ def tokens_roll_over(bench: TokenBench, _: Requirement) -> list[Measured]:
     low = 5_000
     filled = {bench.credit()[0] for _ in range(REMEMBERED)}
     refused = bench.type(own.credit(1, low))
-    other = BaseDate.BDT_2035 if own.attributes.base_date is not BaseDate.BDT_2035 else BaseDate.BDT_1993
+    other = _other_base_date(own)
     changed = bench.change_key(bench.next_revision(base_date=other))[-1]
     bench.issuer.last_token_id = low
     rolled, rose = bench.credit(2)
@@ -440,6 +446,11 @@ TOKEN_JUDGING: dict[str, Examination[TokenBench]] = {
     "tokens-roll-over": tokens_roll_over,
 }
 """The examinations of IEC 62055-41, in the order of the report; each leaves a device that takes credit."""
+
+
+def _other_base_date(issuer: Issuer) -> BaseDate:
+    own = issuer.attributes.base_date
+    return BaseDate.BDT_2035 if own is not BaseDate.BDT_2035 else BaseDate.BDT_1993
 
 
 def _empty(bench: TokenBench) -> None:
