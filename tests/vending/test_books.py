@@ -210,3 +210,12 @@ def test_the_audit_log_finds_what_was_edited_removed_or_moved(three: Market, tmp
         assert any(place in one for one in found), (sql, found)
         backup(tmp_path / "copy", tmp_path / FILE_NAME)
     assert list(shop.books.verify()) == []
+
+
+def test_a_second_process_that_opens_during_sales_is_no_older_copy(three: Market, tmp_path: Path) -> None:
+    with closing(open_module(tmp_path, 2)) as module:
+        # The module was opened, and has read its journal, before the others went on selling.
+        for number in range(3):
+            three.shop.sell(SaleRequest(f"r{number}", three.meters[0], 5_000), NOW)
+        with Shop.open(tmp_path, security_module=module) as second:
+            second.sell(SaleRequest("r3", three.meters[0], 5_000), NOW)
