@@ -54,9 +54,10 @@ class CuttableStorage:
 
     def sync(self) -> None:
         self._count()
-        for page, data in self._cache:
+        # What the chip refuses is gone, and does not stand in the way of what is written later.
+        cache, self._cache = self._cache, []
+        for page, data in cache:
             self.durable.write(page, data)
-        self._cache.clear()
 
     def cycles(self, page: int) -> int:
         return self.durable.cycles(page)

@@ -54,7 +54,8 @@ steps = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 400)), max_size=12
 
 def take(board: Board, step: int, number: int) -> list[Action]:
     """Take a step and return all actions that it led to."""
-    board.actions = actions = []
+    actions: list[Action] = []
+    board.actions = actions
     token: Token | None = None
     match step:
         case 0 | 1:
