@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from joy311.cli import bench, ciu, demo, measure, pos, read, security_module, token, warm, workbench
+from joy311.cli import bench, ciu, demo, measure, meter, pos, read, security_module, token, warm, workbench
 from joy311.cli.failures import CommandGroup
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ def joy311(
 app.command("workbench")(workbench.workbench)
 app.command("demo")(demo.demo)
 app.command("measure")(measure.measure)
+app.add_typer(meter.app, name="meter")
 app.command("read")(read.read)
 app.add_typer(pos.app, name="pos")
 app.add_typer(security_module.app, name="security-module")
