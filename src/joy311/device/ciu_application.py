@@ -77,8 +77,10 @@ class CiuApplication:
 
     def pair(self, ciu: int, now: int) -> None:
         """Make a CIU the meter's own, in the place of any other; the record holds it before this returns."""
-        del now
         self._meter.handle(CiuPaired(ciu))
+        if ciu in self.paired_ids():
+            # Whoever comes next would take the first one's place.
+            self.pairing_until_ns = now
 
     def hear(self, ciu: int, on_battery: bool | None, now: int) -> None:
         """Take note that a CIU asked something."""
@@ -208,6 +210,9 @@ class MeterEnd:
 
     def next_deadline(self) -> int | None:
         """Return when `expire` is due [ns], None while nothing waits."""
+        if self._meter.running and self._starts != self._meter.starts:
+            # The meter has started since, and its end of the link must too.
+            return self._silent_since_ns
         if self._slave is None:
             return None
         first, loss_ns = self._slave.next_deadline(), self._loss_at_ns
@@ -260,7 +265,7 @@ class MeterEnd:
         """See whether the meter runs, and whether it is still the life that it was."""
         if not self._meter.running:
             self._slave = self._application = None
-        elif self._slave is None or self._starts != self._meter.starts:
+        elif self._starts != self._meter.starts:
             self._start(now)
 
     def _start(self, now: int) -> None:

@@ -16,6 +16,7 @@ from joy311.device.power_line import Conditions, Place, PowerLine
 from joy311.device.power_supply import SupplyParameters
 from joy311.device.two_wire import Cable, TwoWire
 from joy311.device.virtual_meter import VirtualMeter
+from joy311.instant import MILLISECOND_NS, SECOND_NS
 from joy311.link import MEDIA, Medium
 from joy311.panel import Key, Light, Screen
 
@@ -26,6 +27,9 @@ METER, CIU = 0, 1
 
 CIU_NUMBER = 311
 """Number of a CIU unless told otherwise."""
+
+COUPLING_NS, WAITING_NS = SECOND_NS, 100 * MILLISECOND_NS
+"""How long at most no part looks at the others, and how long while one of them does not run [ns]."""
 
 _MAINS_V = SupplyParameters().works_from_v
 
@@ -234,14 +238,15 @@ class SplitMeter:
         """
         line = self._line
         while True:
+            waits = self._ciu is None or not self._end.meter.running
+            stop_ns = min(until_ns, line.now + (WAITING_NS if waits else COUPLING_NS))
             due_ns = line.next_event()
-            if due_ns is None or due_ns > until_ns:
+            if due_ns is not None:
+                stop_ns = min(stop_ns, due_ns)
+            self._let_meter_live(stop_ns)
+            if not line.step(stop_ns) and stop_ns == until_ns:
                 break
-            self._let_meter_live(due_ns)
-            line.step(due_ns)
             self._couple()
-        self._let_meter_live(until_ns)
-        line.advance(until_ns)
         self._couple()
 
     def lay(self, cable: Cable) -> None:
