@@ -77,6 +77,23 @@ def test_everything_declared_in_the_compliance_table_is_on_the_plate() -> None:
     assert declared <= {marking.data_sheet for marking in MARKINGS if marking.declared}
 
 
+def test_only_what_is_purely_physical_is_declared() -> None:
+    declared = {marking.name for marking in MARKINGS if marking.declared}
+    assert declared == {
+        "ingress protection",
+        "protective class",
+        "insulation",
+        "cable",
+        "weight",
+        "storage temperature",
+        "humidity",
+    }
+
+
+def test_installation_stands_on_the_plate() -> None:
+    assert printed(Variant())["installation"] == "Indoor or outdoor, wall-mounted"
+
+
 def test_every_figure_of_a_declared_line_is_in_what_is_printed() -> None:
     for marking in nameplate(Variant(surge_kv=6), WHOLE):
         figures = set(re.findall(r"\d+(?:\.\d+)?", marking.data_sheet))

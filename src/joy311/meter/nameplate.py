@@ -129,7 +129,8 @@ class Marking:
     declared : bool
         Whether it is a property of casing, insulation or electronics that no software can show.
     data_sheet : str
-        The line of the data sheet that a declared marking repeats, as ``docs/compliance.md`` has it.
+        The line of the data sheet that a marking repeats, as ``docs/compliance.md`` has it; empty where it
+        says more than one.
     """
 
     name: str
@@ -141,6 +142,10 @@ class Marking:
 
 def _declared(name: str, text: str, data_sheet: str, place: Place = Place.COVER) -> Marking:
     return Marking(name, text, place, True, data_sheet)
+
+
+def _shown(name: str, text: str, data_sheet: str, place: Place = Place.COVER) -> Marking:
+    return Marking(name, text, place, False, data_sheet)
 
 
 MARKINGS: tuple[Marking, ...] = (
@@ -158,7 +163,7 @@ MARKINGS: tuple[Marking, ...] = (
     _declared("ingress protection", "IP 54", "IP Rating IP 54", Place.PLATE),
     Marking("meter standards", "IEC 62052-11  62053-21  62055-31", Place.PLATE),
     Marking("communication standards", "IEC 62055-41  62056-21", Place.PLATE),
-    _declared("operating temperature", "−30…+60 °C", "Operating Temperature -30~60℃", Place.PLATE),
+    _shown("operating temperature", "−30…+60 °C", "Operating Temperature -30~60℃", Place.PLATE),
     Marking("protective class", "double insulated", Place.SIGN, True),
     Marking("serial number", "{drn}", Place.NUMBER),
     Marking("year", "{year}", Place.NUMBER),
@@ -166,26 +171,24 @@ MARKINGS: tuple[Marking, ...] = (
     Marking("tariff index", "TI {tariff_index}", Place.NUMBER),
     Marking("key revision number", "KRN {key_revision}", Place.NUMBER),
     _declared("insulation", "Insulation 4 kV rms, 1 min", "Insulation Level 4kV rms for 1 minute"),
-    _declared("withstand voltage", "Withstands 450 V for 48 h", "Max Withstand Voltage 450V (48hr)"),
-    _declared(
+    _shown("withstand voltage", "Withstands 450 V for 48 h", "Max Withstand Voltage 450V (48hr)"),
+    _shown(
         "electrostatic discharge",
         "ESD 16 kV air, 10 kV contact",
         "Electrostatic Discharge 16kV air discharge; 10kV contact discharge",
     ),
-    _declared("fast transient burst", "Burst 4 kV", "Immunity to Fast Transient Burst 4kV"),
-    _declared("surge", "Surge {surge_kv} kV", "Surge Immunity 4kV or 6kV alternative"),
+    _shown("fast transient burst", "Burst 4 kV", "Immunity to Fast Transient Burst 4kV"),
+    _shown("surge", "Surge {surge_kv} kV", "Surge Immunity 4kV or 6kV alternative"),
     _declared("cable", "Cable up to Φ 9.5 mm", "Maximum Cable Size Φ9.5 mm"),
-    _declared("display size", "LCD 87 mm × 34 mm", "LCD Size: 87mm x 34mm"),
-    _declared("distance", "2-wire or PLC, over 200 m", "Communication distance: over 200m"),
-    _declared(
-        "installation", "Indoor or outdoor, wall-mounted", "Installation indoor or outdoor wall-mounted"
-    ),
-    _declared(
+    _shown("display size", "LCD 87 mm × 34 mm", "LCD Size: 87mm x 34mm"),
+    _shown("distance", "2-wire or PLC, over 200 m", "Communication distance: over 200m"),
+    _shown("installation", "Indoor or outdoor, wall-mounted", "Installation indoor or outdoor wall-mounted"),
+    _shown(
         "reach",
         "Meter or CIU within the customer's reach",
         "Meter or CIU inside the house, within the customer's reach",
     ),
-    _declared(
+    _shown(
         "environment",
         "Residential, commercial, light industrial",
         "Residential, commercial and light industrial environments",

@@ -393,27 +393,42 @@ _ANCHORS = ("start", "middle", "end")
 
 
 def _cover(markings: tuple[Marking, ...]) -> str:
-    """Return what is declared, in small print, as many to a line as fit."""
-    lines: list[list[Marking]] = [[]]
-    for marking in (marking for marking in markings if marking.place is Place.COVER):
-        length = sum(len(other.text) + 3 for other in lines[-1]) + len(marking.text)
-        if length > _COVER_CHARACTERS:
-            lines.append([])
-        lines[-1].append(marking)
+    """Return what is printed small: the ratings, and then what is declared, as many to a line as fit."""
+    printed = [marking for marking in markings if marking.place is Place.COVER]
+    blocks = (
+        ("Ratings", [marking for marking in printed if not marking.declared]),
+        ("Declared", [marking for marking in printed if marking.declared]),
+    )
     x, y = _COVER_AT
-    heading = f'<text x="{x}" y="{y}" class="joy-print" font-size="7.8" font-weight="700">Declared</text>'
-    return heading + "".join(
-        f'<text x="{x}" y="{y + row * 9.6:.1f}" class="joy-print" font-size="7.8">'
-        + " · ".join(
-            f'<tspan data-marking="{marking.name}">{escape(marking.text)}</tspan>' for marking in line
-        )
-        + "</text>"
-        for row, line in enumerate(lines, 1)
+    rows: list[str] = []
+    for heading, block in blocks:
+        bold = f'<tspan font-weight="700">{heading}</tspan>'
+        for line in _lines(block, len(heading) + 3):
+            printed_line = " · ".join(
+                f'<tspan data-marking="{marking.name}">{escape(marking.text)}</tspan>' for marking in line
+            )
+            rows.append(f"{bold} · {printed_line}" if bold else printed_line)
+            bold = ""
+    return "".join(
+        f'<text x="{x}" y="{y + row * 9.4:.1f}" class="joy-print" font-size="7.6">{text}</text>'
+        for row, text in enumerate(rows)
     )
 
 
+def _lines(markings: list[Marking], taken: int) -> list[list[Marking]]:
+    """Return `markings` in lines, of the first of which some characters are `taken`."""
+    lines: list[list[Marking]] = [[]]
+    for marking in markings:
+        length = taken + sum(len(other.text) + 3 for other in lines[-1]) + len(marking.text)
+        if length > _COVER_CHARACTERS:
+            lines.append([])
+            taken = 0
+        lines[-1].append(marking)
+    return lines
+
+
 _COVER_AT = (262, 641)
-_COVER_CHARACTERS = 50
+_COVER_CHARACTERS = 52
 
 
 def _key(key: Key, x: int, y: int) -> str:
