@@ -113,15 +113,15 @@ class RemoteTokenDevice:
         InvalidInput
             If there is no answer, or one that cannot be understood.
         """
+        busy = TokenResult.NOT_READY.standard_name
         for _ in range(BUSY_TRIES):
-            answer = self._ask("/device/token", {"token": digits})
-            result = answer.get("result")
-            if result not in RESULT_NAMES:
+            result = self._ask("/device/token", {"token": digits}).get("result")
+            if not isinstance(result, str) or result not in RESULT_NAMES:
                 raise InvalidInput("the device answered a token with no result", field="device")
-            if result != TokenResult.NOT_READY.standard_name:
-                break
+            if result != busy:
+                return result
             time.sleep(BUSY_S)
-        return str(result)
+        return busy
 
     def credit_wh(self) -> int:
         """Return the credit left [Wh].
