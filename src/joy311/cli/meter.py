@@ -69,6 +69,15 @@ def run(
             show_default=False,
         ),
     ] = None,
+    ciu: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Way to the customer interface unit of the first meter: two-wire://HOST:PORT,"
+            " plc://HOST:PORT, listen://HOST:PORT, socket://HOST:PORT or a serial port.",
+            show_default=False,
+        ),
+    ] = None,
     mode: Annotated[str, typer.Option(help="Protocol mode of the port: A, B or C.")] = "C",
     baud: Annotated[int, typer.Option(help="Speed that the port offers [Bd].")] = 9600,
     reaction_ms: Annotated[
@@ -135,6 +144,9 @@ def run(
                 software_7e1=software_7e1,
             )
             _say({"port": where}, f"port {where}", as_json=as_json)
+        if ciu is not None:
+            where = process.serve_ciu(ciu)
+            _say({"ciu": where}, f"ciu {where}", as_json=as_json)
         terminal = _Terminal(process, Console(process, parse_load), as_json=as_json, quiet=quiet)
         process.run(terminal)
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from joy311.device.meter_process import MOST_VOLTS, LivingMeter, Load, MeterProcess
+from joy311.device.optical_port import steady_clock
 from joy311.errors import InvalidInput, Joy311Error
 from joy311.instant import from_iso
 from joy311.meter import Door, Fault, TamperKind
@@ -81,6 +82,14 @@ class Console:
             raise InvalidInput(f"{words[0][:20]!r} is none of {', '.join(drns)}", field="meter")
         self._chosen = drns.index(words[0])
         return f"meter {words[0]}"
+
+    def _pairing(self, words: list[str]) -> str:
+        _require(words, 0)
+        end = self._process.ciu_ends.get(self._chosen)
+        if end is None:
+            raise InvalidInput("no customer interface unit can reach this meter; see --ciu", field="ciu")
+        end.open_pairing(steady_clock()())
+        return "open for pairing"
 
     def _key(self, words: list[str]) -> str:
         keys = [part for word in words for part in ([word] if word in _KEYS else list(word))]
@@ -215,6 +224,7 @@ COMMANDS: dict[str, Command] = {
         Command("fault NAME", "break a part of the meter", Console._fault),
         Command("mend NAME", "mend it", Console._mend),
         Command("clock TIME", "set the meter's clock, ISO 8601", Console._clock),
+        Command("pairing", "let a customer interface unit pair for ten minutes", Console._pairing),
         Command("meter NUMBER", "choose the meter that the next lines are for", Console._meter),
         Command("show", "print credit, supply and errors", Console._show),
         Command("help", "print this list", Console._help),

@@ -311,14 +311,18 @@ class MeterEnd:
 
 
 class _Locked:
-    """A station that is spoken to only while its meter's lock is held."""
+    """A station that is spoken to only while its meter's lock is held, and lives up to now before it."""
 
-    def __init__(self, end: MeterEnd, lock: AbstractContextManager[object]) -> None:
+    def __init__(
+        self, end: MeterEnd, lock: AbstractContextManager[object], catch_up: Callable[[], None]
+    ) -> None:
         self._end = end
         self._lock = lock
+        self._catch_up = catch_up
 
     def receive(self, data: bytes, now: int) -> None:
         with self._lock:
+            self._catch_up()
             self._end.receive(data, now)
 
     def next_deadline(self) -> int | None:
@@ -337,7 +341,8 @@ def serve_ciu(
     *,
     lock: AbstractContextManager[object],
     clock: Callable[[], int] | None = None,
-) -> Iterator[MeterEnd]:
+    catch_up: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[MeterEnd, str]]:
     """Put a meter's end of the link on the port that `url` names and serve it in a thread.
 
     Parameters
@@ -350,6 +355,13 @@ def serve_ciu(
         Held while the meter is talked to.
     clock : callable, optional
         Returns the instant of the line [ns]; the system's by default, without its jumps.
+    catch_up : callable, optional
+        Lets the meter live up to now; called with the lock held.
+
+    Yields
+    ------
+    tuple of MeterEnd and str
+        The meter's end, to be touched only with the lock held, and the URL for the CIU.
 
     Raises
     ------
@@ -365,14 +377,14 @@ def serve_ciu(
         end = MeterEnd(meter, medium, line_clock())
     thread = threading.Thread(
         target=live,
-        args=(_Locked(end, lock), port),
+        args=(_Locked(end, lock, catch_up), port),
         kwargs={"clock": line_clock, "until": ended.is_set},
         name=f"link to the CIU at {url}",
         daemon=True,
     )
     thread.start()
     try:
-        yield end
+        yield end, port.where
     finally:
         ended.set()
         thread.join()

@@ -54,6 +54,10 @@ class PortError(Joy311Error):
 class Port(Protocol):
     """A way for bytes to another process."""
 
+    @property
+    def where(self) -> str:
+        """The URL at which the other end finds this one, or by which this one was opened."""
+
     def read(self, timeout_s: float) -> bytes:
         """Return what has come, waiting up to `timeout_s` [s] for the first byte."""
 
@@ -93,6 +97,12 @@ class ListeningPort:
         """Where it listens."""
         host, port = self._server.getsockname()[:2]
         return str(host), int(port)
+
+    @property
+    def where(self) -> str:
+        """The URL at which the other end finds it."""
+        host, port = self.address
+        return f"socket://{host}:{port}"
 
     def read(self, timeout_s: float) -> bytes:
         """Return what has come, waiting up to `timeout_s` [s] for the first byte."""
@@ -168,6 +178,8 @@ class SerialPort:
             raise InvalidInput(f"{url!r} is not a port: {error}", field="url") from None
         self._open = False
         self._next_attempt_ns = 0
+        self.where = url
+        """The URL by which it was opened."""
         try:
             self._attempt()
         except self._failures as error:
@@ -244,6 +256,11 @@ class NoisyPort:
         self._rate = bit_error_rate
         self._chance = Random(f"{seed}/noise")
 
+    @property
+    def where(self) -> str:
+        """The URL of the port behind it."""
+        return self._port.where
+
     def read(self, timeout_s: float) -> bytes:
         """Return what has come."""
         return self._port.read(timeout_s)
@@ -265,8 +282,10 @@ class ChannelPort:
 
     Parameters
     ----------
-    port : Port
+    port : ListeningPort
         What carries the bytes to the other process.
+    name : MediumName
+        What kind of line it is.
     channel : Channel
         What lies between meter (station 0) and CIU (station 1).
     clock : Callable
@@ -276,12 +295,24 @@ class ChannelPort:
     """
 
     def __init__(
-        self, port: Port, channel: Channel, clock: Callable[[], int], settle: Callable[[int], None]
+        self,
+        port: ListeningPort,
+        name: MediumName,
+        channel: Channel,
+        clock: Callable[[], int],
+        settle: Callable[[int], None],
     ) -> None:
         self._port = port
+        self._name = name
         self._channel = channel
         self._clock = clock
         self._settle = settle
+
+    @property
+    def where(self) -> str:
+        """The URL at which the CIU finds it."""
+        host, port = self._port.address
+        return f"{self._name}://{host}:{port}"
 
     def read(self, timeout_s: float) -> bytes:
         """Return what has come, as the channel leaves it."""
@@ -348,8 +379,8 @@ def open_link(
     channel, settle = _channel(name, _options(name, parts.query), poles_closed)
     if not at_meter:
         return medium, open_port(f"socket://{parts.netloc}", medium)
-    listening = open_port(f"{LISTEN_SCHEME}://{parts.netloc}", medium)
-    return medium, ChannelPort(listening, channel, clock, settle)
+    listening = ListeningPort(*_host_and_port(f"{name}://{parts.netloc}"))
+    return medium, ChannelPort(listening, name, channel, clock, settle)
 
 
 def _options(name: MediumName, query: str) -> dict[str, float]:
@@ -417,16 +448,20 @@ def open_port(url: str, medium: Medium) -> Port:
     PortError
         If the port cannot be opened.
     """
-    parts = urlsplit(url)
-    if parts.scheme != LISTEN_SCHEME:
+    if urlsplit(url).scheme != LISTEN_SCHEME:
         return SerialPort(url, medium.baud)
+    return ListeningPort(*_host_and_port(url))
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
     try:
         host, port = parts.hostname, parts.port
     except ValueError:
         host = port = None
     if not host or port is None:
-        raise InvalidInput(f"{url!r} is not listen://host:port", field="url")
-    return ListeningPort(host, port)
+        raise InvalidInput(f"{url!r} is not {parts.scheme}://host:port", field="url")
+    return host, port
 
 
 def live(

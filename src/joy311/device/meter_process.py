@@ -9,12 +9,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from joy311.device.ciu_application import MeterEnd, serve_ciu
 from joy311.device.load import PhaseLoad
 from joy311.device.memory import FileMemory, MeterMemory
 from joy311.device.meter_journal import JournalWriter
@@ -385,6 +386,9 @@ class MeterProcess:
         """Held while a meter is touched."""
         self._speed = speed
         self._ports: list[OpticalPort] = []
+        self._links = ExitStack()
+        self.ciu_ends: dict[int, MeterEnd] = {}
+        """Ends of the links to customer interface units, by the meter's place."""
         self._stopped = False
         self._woken = threading.Event()
         self._anchor_ns = time.monotonic_ns()
@@ -421,6 +425,29 @@ class MeterProcess:
         port = serve(applications, url, settings, lock=self.lock, now=clock, is_dark=_is_dark, **options)
         self._ports.append(port)
         return port.where
+
+    def serve_ciu(self, url: str, place: int = 0) -> str:
+        """Put a meter's end of the link on a port and return the URL for its customer interface unit.
+
+        Parameters
+        ----------
+        url : str
+            Whatever `joy311.device.link_port.open_link` takes.
+        place : int
+            Which of the meters.
+
+        Raises
+        ------
+        InvalidInput
+            If the URL is none.
+        PortError
+            If the port cannot be opened.
+        """
+        serving = serve_ciu(
+            self.meters[place].meter, url, lock=self.lock, catch_up=self._catching_up(place)
+        )
+        self.ciu_ends[place], where = self._links.enter_context(serving)
+        return where
 
     def run(self, each_turn: Callable[[], bool] | None = None) -> None:
         """Live until `stop` is called, or `each_turn` returns true; the meters are not stopped yet then.
@@ -480,6 +507,7 @@ class MeterProcess:
 
     def close(self) -> None:
         """Close the ports and stop the meters, announcing the power failure to each."""
+        self._links.close()
         for port in self._ports:
             port.close()
         with self.lock:
