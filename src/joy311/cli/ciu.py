@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="The customer interface unit of a split meter.")
 
 DEFAULT_MEMORY = Path("ciu.memory")
-DEFAULT_MODEL = "JOYU3"
 
 
 @app.callback()
@@ -26,13 +25,16 @@ def run(
     url: Annotated[
         str,
         typer.Argument(
-            help="The way to the meter: a serial device, socket://host:port, rfc2217://host:port or"
-            " listen://host:port."
+            help="The way to the meter: two-wire://host:port, plc://host:port, a serial device,"
+            " socket://host:port, rfc2217://host:port or listen://host:port."
         ),
     ],
     model: Annotated[
-        str, typer.Option(help="JOYU3 speaks over two wires, JOYU1 over the power line.")
-    ] = DEFAULT_MODEL,
+        str | None,
+        typer.Option(
+            help="JOYU3 speaks over two wires, JOYU1 over the power line; JOYU3 where the URL does not tell."
+        ),
+    ] = None,
     memory: Annotated[Path, typer.Option(help="File of its non-volatile memory.")] = DEFAULT_MEMORY,
     number: Annotated[
         int | None,
@@ -52,16 +54,20 @@ def run(
     import secrets
 
     from joy311.device.ciu_unit import CIU_MODELS, VirtualCiu
-    from joy311.device.link_port import NoisyPort, Port, live, open_port
+    from joy311.device.link_port import NoisyPort, live, medium_of, open_link
     from joy311.device.memory import FileMemory
     from joy311.errors import InvalidInput
-    from joy311.link import MEDIA
 
+    told = medium_of(url)
+    if model is None:
+        model = next(each.name for each in CIU_MODELS.values() if each.medium is told)
     if model not in CIU_MODELS:
         raise InvalidInput(f"the model {model!r} is none of {', '.join(CIU_MODELS)}", field="model")
     product = CIU_MODELS[model]
+    if url.startswith(f"{told}://") and product.medium is not told:
+        raise InvalidInput(f"a {model} does not speak over a {told} line", field="model")
     drawn = secrets.randbits(64) if seed is None else seed
-    port: Port = open_port(url, MEDIA[product.medium])
+    _, port = open_link(url, at_meter=False)
     if bit_error_rate:
         port = NoisyPort(port, bit_error_rate, drawn)
     try:

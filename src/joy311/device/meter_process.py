@@ -443,9 +443,7 @@ class MeterProcess:
         PortError
             If the port cannot be opened.
         """
-        serving = serve_ciu(
-            self.meters[place].meter, url, lock=self.lock, catch_up=self._catching_up(place)
-        )
+        serving = serve_ciu(self.meters[place].meter, url, lock=self.lock, catch_up=self._catching_up(place))
         self.ciu_ends[place], where = self._links.enter_context(serving)
         return where
 
