@@ -73,7 +73,15 @@ ROOMS = {
                 ("web", ("nicegui",)),
             ),
         ),
-        Room("device", _BELOW_DEVICE, (("", ("numba", "numpy", "serial")), ("figures", ("matplotlib",)))),
+        Room(
+            "device",
+            _BELOW_DEVICE,
+            (
+                ("", ("numba", "numpy", "serial")),
+                ("figures", ("matplotlib",)),
+                ("mqtt_publisher", ("aiomqtt", "paho")),
+            ),
+        ),
         Room("files", ("words",), (("", ("comtrade", "numpy", "pyarrow")),)),
         Room("bench", _BELOW_WORLDS, (("", ("numba", "numpy")), ("figures", ("matplotlib",)))),
         Room("fleet", (*_BELOW_WORLDS, "vending", "vending rules"), (("figures", ("matplotlib",)),)),
