@@ -357,6 +357,8 @@ class Meter:
             if not self._registers.add(event.increment):
                 return []
             self._now = now
+            if self._only_counts_on(event.increment):
+                return self._count_on(now)
             self._meter_energy(event.increment, now)
             return self._conclude(now)
         if type(event) is DeadlineReached and self._only_interval_ends(now):
@@ -477,6 +479,26 @@ class Meter:
     def _keep(self, row: IntervalRow | None) -> None:
         if row is not None:
             self._rows.append(row)
+
+    def _only_counts_on(self, increment: EnergyIncrement) -> bool:
+        """Draw what was metered and return whether that moves figures, and decides nothing."""
+        self._absorb()
+        credit_wh, warning = self._prepayment.credit_wh, self._warning
+        return (
+            (self._post_payment or credit_wh > self._floor_wh)
+            and warning.state_of(credit_wh) is warning.state
+            and self._display.until_ns is None
+            and not any(increment.export_quanta)
+        )
+
+    def _count_on(self, now: int) -> list[Action]:
+        """Keep what was drawn, once it is enough, and show it."""
+        actions: list[Action] = []
+        self._save_consumption(actions, now)
+        self._refresh(actions, now)
+        self._turn_ns = self._display.deadline_ns
+        self._plan_energy()
+        return actions
 
     def _meter_energy(self, increment: EnergyIncrement, now: int) -> None:
         exported = increment.export_quanta
@@ -968,9 +990,8 @@ class Meter:
             actions.append(Commit(self.record(now).to_bytes()))
             self._kept_latches = self._tamper.state()[1]
             self._asked, self._asked_undo = self._answered, self._undo
-        elif self._save_checkpoint or self._unsaved_wh >= CHECKPOINT_QUANTUM_WH:
-            self._unsaved_wh = 0
-            actions.append(SaveCheckpoint(self._checkpoint(now).to_bytes()))
+        else:
+            self._save_consumption(actions, now)
         if self._new_configuration is not None:
             actions.append(SaveConfiguration(self._new_configuration.to_bytes()))
             self._new_configuration = None
@@ -993,6 +1014,11 @@ class Meter:
         self._undo = None
         self._plan()
         return actions
+
+    def _save_consumption(self, actions: list[Action], now: int) -> None:
+        if self._save_checkpoint or self._unsaved_wh >= CHECKPOINT_QUANTUM_WH:
+            self._unsaved_wh = 0
+            actions.append(SaveCheckpoint(self._checkpoint(now).to_bytes()))
 
     def _plan(self) -> None:
         """Work out when something must be decided next, by time and by energy."""
@@ -1019,6 +1045,10 @@ class Meter:
                 deadline_ns = at_ns
         self._deadline_ns = deadline_ns
         self._turn_ns = self._display.deadline_ns
+        self._plan_energy()
+
+    def _plan_energy(self) -> None:
+        """Work out after which energy something must be decided, or a figure shown anew."""
         decision_wh = self._wh_to_decision()
         shown_wh = 10 - self._shown_wh() % 10 if self._display.at_home else 1
         self._registers.decide_after(min(decision_wh, shown_wh))

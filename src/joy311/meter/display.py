@@ -225,6 +225,8 @@ class Display:
         "_home_screen",
         "_home_shown",
         "_idle_ns",
+        "_item_key",
+        "_item_screen",
         "_notice_key",
         "_notice_texts",
         "_noticed_ns",
@@ -259,6 +261,8 @@ class Display:
         self._home_icons = _NO_ICONS
         self._home_lit = ITEMS[CREDIT].icons
         self._home_screen = Screen()
+        self._item_key: tuple[int, str, frozenset[Icon]] | None = None
+        self._item_screen = Screen()
         self._backlight_until_ns: int | None = None
         self.until_ns: int | None = None
         self.turn_ns: int | None = None
@@ -505,7 +509,12 @@ class Display:
         elif number == _TIME_ITEM:
             # A clock that stands would look broken.
             self.turn_ns = now + SECOND_NS
-        return Screen(pages[page % len(pages)], f"{number:02d}", icons | item.icons)
+        text = pages[page % len(pages)]
+        # Most of what is asked for again has not changed.
+        if (number, text, icons) != self._item_key:
+            self._item_key = (number, text, icons)
+            self._item_screen = Screen(text, f"{number:02d}", icons | item.icons)
+        return self._item_screen
 
     def _result(self, result: TokenResult, reason: FormatReason | None, digits_seen: int) -> Message:
         text = result_text(result, reason, digits_seen, self._parameters.result_profile)
