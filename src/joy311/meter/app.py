@@ -735,13 +735,13 @@ class Meter:
             self._must_commit |= self._lockout.clear()
 
     def _carry_out(self, verdict: Verdict, now: int) -> None:
-        display = self._display
+        display, prepayment = self._display, self._prepayment
         if verdict.credited_units is not None:
             self._last_units = verdict.credited_units
             self._last_token_id = verdict.token_id
             self._rule(now)
             self._watch_credit(now)
-            display.say_credit(verdict.credited_units, self._prepayment.credit_wh, now)
+            display.say_credit(verdict.credited_units, prepayment.credit_wh, now)
             self._must_commit = True
         elif verdict.section is not None:
             display.say_staged(verdict.section, self._keys.missing, now)
@@ -752,6 +752,9 @@ class Meter:
         else:
             self._must_commit = True
             display.say_result(TokenResult.ACCEPT, now)
+            if self._undo is not None and prepayment.cleared_wh != self._undo.cleared_wh:
+                cleared_wh = prepayment.cleared_wh - self._undo.cleared_wh
+                self._tell(EventCode.CREDIT_CLEARED, now, value=cleared_wh)
             if verdict.key_changed:
                 self._tell(EventCode.KEY_CHANGED, now, value=self._keys.attributes.key_revision)
             if verdict.clear_tamper:
