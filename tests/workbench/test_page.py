@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.workbench.running import STARTS_S, Workbench, running
+from tests.workbench.running import Workbench
+from tests.workbench.visiting import WAIT_MS, Visit
 
 pytestmark = pytest.mark.browser
-
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-WAIT_MS = STARTS_S * 1000
 
 LISTEN = """
 window.heard = [];
@@ -35,95 +21,6 @@ OscillatorNode.prototype.start = function (...when) {
 };
 """
 """Notes the pitch of every tone that the browser is asked to play [Hz]."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "these tests drive Debian's chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def workbench(tmp_path: Path) -> Iterator[Workbench]:
-    """A bench that is new: no credit, no sale."""
-    with running(tmp_path) as workbench:
-        yield workbench
-
-
-@pytest.fixture(scope="module")
-def used_workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    """A bench on which other tests have been."""
-    with running(tmp_path_factory.mktemp("bench")) as workbench:
-        yield workbench
-
-
-class Visit:
-    """A page that notes where its requests went and what went wrong in it."""
-
-    def __init__(
-        self, browser: Browser, url: str, width: int = 1440, height: int = 900, script: str = ""
-    ) -> None:
-        self.page: Page = browser.new_page(viewport={"width": width, "height": height})
-        self.hosts: set[str | None] = set()
-        self.faults: list[str] = []
-        self.page.set_default_timeout(WAIT_MS)
-        self.page.add_init_script(script)
-        self.page.on("request", lambda request: self._note(request.url))
-        self.page.on("websocket", lambda websocket: self._note(websocket.url))
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
-        self.page.goto(url)
-        expect(self.lcd).to_have_attribute("data-lcd-text", re.compile(r"\d"), timeout=WAIT_MS)
-
-    def _note(self, url: str) -> None:
-        if urlsplit(url).scheme not in ("data", "blob"):
-            self.hosts.add(urlsplit(url).hostname)
-
-    @property
-    def lcd(self) -> Locator:
-        return self.page.get_by_test_id("lcd")
-
-    def shows(self, text: str | re.Pattern[str]) -> None:
-        expect(self.lcd).to_have_attribute("data-lcd-text", text, timeout=WAIT_MS)
-
-    def button(self, name: str) -> Locator:
-        return self.page.get_by_role("button", name=name, exact=True)
-
-    def key(self, digit: str) -> Locator:
-        return self.button(f"Key {digit}")
-
-    def switch(self, name: str) -> Locator:
-        return self.page.get_by_role("switch", name=name)
-
-    def log(self, text: str) -> None:
-        expect(self.page.get_by_test_id("log")).to_contain_text(text, timeout=WAIT_MS)
-
-    def lamp(self, name: str) -> Locator:
-        return self.page.locator(f'[data-led="{name}"]')
-
-    def reads(self, figure: str, text: str | re.Pattern[str]) -> None:
-        expect(self.page.get_by_test_id(figure)).to_have_text(text, timeout=WAIT_MS)
-
-    def buy(self, amount: str) -> str:
-        self.page.get_by_label("Amount, KES").fill(amount)
-        self.button("Sell").click()
-        token = self.page.get_by_test_id("token")
-        expect(token).to_have_text(re.compile(r"^\d{4}( \d{4}){4}$"), timeout=WAIT_MS)
-        return token.inner_text()
-
-    def press_enter_twice(self) -> None:
-        for _ in range(2):
-            self.page.get_by_label("Amount, KES").press("Enter")
-
-    def leave(self) -> None:
-        """Close the page and hold it to its promises: nothing but this machine, no faults."""
-        self.page.close()
-        assert self.hosts == {"127.0.0.1"}
-        assert self.faults == []
 
 
 def test_money_becomes_light_runs_down_warns_and_goes_out(browser: Browser, workbench: Workbench) -> None:

@@ -2,24 +2,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from joy311.device import PhaseLoad
-from joy311.errors import InvalidInput, StorageError
+from joy311.device.sensors import COVERS
+from joy311.device.upsets import DISTURBANCES
+from joy311.errors import InvalidInput, Refused, StorageError
 from joy311.instant import HOUR_NS, MILLISECOND_NS, MINUTE_NS, SECOND_NS, from_iso
-from joy311.panel import Icon, Key, Led, Light, Sound
+from joy311.meter import EventCode, Fault, Readout, TamperKind
+from joy311.meter.display import DisplayParameters
+from joy311.meter.tamper import TAMPER_TEXTS
+from joy311.panel import ALL_SEGMENTS, Icon, Key, Led, Light, Sound
 from joy311.sts import TokenResult
+from joy311.workbench.appliances import NOMINAL_V
 from joy311.workbench.bench import LOW_CREDIT_WH, Bench
 from joy311.workbench.rig import (
     ANSWER_HOLD_NS,
-    BACKLIGHT_NS,
     KEY_INTERVAL_NS,
     LONGEST_TICK_NS,
+    MAGNETS,
     RESERVE_NS,
     TYPING_HOLD_NS,
     Rig,
 )
+from joy311.workbench.wiring import LEAST_V, WITHSTOOD_V
 
 NOW = from_iso("2026-11-22T08:00:00Z")
 TICK_NS = 40 * MILLISECOND_NS
@@ -41,6 +49,18 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def buy(bench: Bench, amount: str = "500") -> str:
     return bench.counter.sell(amount, bench.rig.now_ns).token.digits
+
+
+def read(rig: Rig) -> Readout:
+    readout = rig.readout()
+    assert readout is not None
+    return readout
+
+
+def engineer(bench: Bench, name: str, value: int = 0) -> str:
+    """Return the digits of an engineering token."""
+    told = read(bench.rig)
+    return bench.desk.make(name, value, told.attributes, told.token_ids, bench.rig.now_ns).digits
 
 
 def let_pass(rig: Rig, real_ns: int) -> None:
@@ -221,12 +241,177 @@ def test_an_answer_stands_long_enough_to_be_read_and_a_chosen_speed_ends_the_wai
 
 def test_a_key_lights_the_display_for_a_while(bench: Bench) -> None:
     rig = bench.rig
-    assert not rig.backlit
+    lit_ns = DisplayParameters().backlight_s * SECOND_NS
+    let_pass(rig, lit_ns)
+    assert not rig.meter.backlight
     rig.press(Key.ENTER)
-    let_pass(rig, BACKLIGHT_NS - TICK_NS)
-    assert rig.backlit
-    let_pass(rig, TICK_NS)
-    assert not rig.backlit
+    let_pass(rig, lit_ns - TICK_NS)
+    assert rig.meter.backlight
+    let_pass(rig, 2 * TICK_NS)
+    assert not rig.meter.backlight
+
+
+def test_the_display_scrolls_only_as_fast_as_an_eye_can_follow(bench: Bench) -> None:
+    rig = bench.rig
+    for speed, watched in ((1, True), (10, True), (60, False), (3600, False)):
+        rig.set_speed(speed)
+        let_pass(rig, TICK_NS)
+        assert rig.meter.watched is watched
+
+
+@pytest.mark.parametrize("kind", [*COVERS, *MAGNETS])
+def test_a_tamper_is_latched_told_and_cleared_by_an_engineers_token(bench: Bench, kind: TamperKind) -> None:
+    rig = bench.rig
+
+    def act(on: bool) -> None:
+        if kind in COVERS:
+            rig.open_cover(kind, on)
+        else:
+            rig.hold_magnet(kind, on)
+        let_pass(rig, 4 * SECOND_NS)
+
+    act(True)
+    assert read(rig).tampers == kind
+    assert kind in rig.covers_open | rig.magnets
+    assert Icon.TAMPER in rig.meter.screen.icons
+    # As long as its cause is there, a token only finds it again.
+    assert rig.enter_token(engineer(bench, "clear-tamper"))[0] is TokenResult.ACCEPT
+    assert read(rig).tampers == kind
+    act(False)
+    assert read(rig).tampers == kind
+    rig.enter_token(engineer(bench, "clear-tamper"))
+    let_pass(rig, SECOND_NS)
+    assert read(rig).tampers == 0
+    told = [happening.text for happening in rig.happenings if happening.kind == "tamper"]
+    assert told == [f"Tamper: {TAMPER_TEXTS[kind].title}"]
+    begun = [entry.event for entry in rig.meter.log() if entry.event == TAMPER_TEXTS[kind].begin]
+    assert len(begun) >= 1
+
+
+def test_there_is_no_other_magnet_or_disturbance(bench: Bench) -> None:
+    with pytest.raises(InvalidInput, match="no magnet"):
+        bench.rig.hold_magnet(TamperKind.BYPASS, True)
+    with pytest.raises(InvalidInput, match="no disturbance is called 'thunder'"):
+        bench.rig.strike("thunder")
+    assert bench.rig.magnets == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("change", "event"),
+    [
+        ({"phases": (True, False, True)}, EventCode.PHASE_LOST),
+        ({"swapped": True}, EventCode.SEQUENCE_REVERSED),
+        ({"neutral": False}, EventCode.NEUTRAL_MISSING),
+        ({"voltage_v": WITHSTOOD_V}, EventCode.OVER_VOLTAGE),
+        ({"voltage_v": LEAST_V}, EventCode.UNDER_VOLTAGE),
+        ({"bypass": True}, EventCode.BYPASS),
+        ({"reversed_l1": True}, EventCode.REVERSE_TAMPER),
+    ],
+)
+def test_the_meter_notices_what_is_wrong_with_its_wires(
+    bench: Bench, change: dict[str, Any], event: EventCode
+) -> None:
+    rig = bench.rig
+    type_all(rig, buy(bench))
+    rig.switch("heater", True)
+    let_pass(rig, ANSWER_HOLD_NS)
+    rig.rewire(**change)
+    rig.set_speed(10)
+    let_pass(rig, 15 * SECOND_NS)
+    assert event in [entry.event for entry in rig.meter.log()]
+    rig.rewire(phases=(True, True, True), swapped=False, neutral=True, bypass=False, reversed_l1=False)
+    rig.rewire(voltage_v=NOMINAL_V)
+    let_pass(rig, 15 * SECOND_NS)
+    ends = next(each for each in EventCode if each.ends == event)
+    assert ends in [entry.event for entry in rig.meter.log()]
+    assert rig.meter.supply_on
+
+
+def test_without_mains_the_meter_is_dark_and_comes_back_with_its_credit(bench: Bench) -> None:
+    rig = bench.rig
+    type_all(rig, buy(bench))
+    let_pass(rig, ANSWER_HOLD_NS)
+    credit_wh = rig.credit_wh
+    rig.rewire(mains=False)
+    let_pass(rig, 5 * SECOND_NS)
+    assert not rig.running
+    assert rig.power_w == 0
+    assert rig.meter.screen.text == ""
+    rig.press(Key("1"))
+    rig.type_keys("123")
+    rig.open_cover(TamperKind.TERMINAL_COVER, True)
+    let_pass(rig, SECOND_NS)
+    for touch in (
+        lambda: rig.enter_token("1" * 20),
+        rig.reset,
+        lambda: rig.strike("burst"),
+        lambda: bench.workshop.plant(Fault.COIL_OPEN),
+        lambda: bench.workshop.mend(Fault.COIL_OPEN),
+    ):
+        with pytest.raises(Refused, match="no supply"):
+            touch()
+    rig.rewire(mains=True)
+    let_pass(rig, 3 * SECOND_NS)
+    assert rig.running
+    assert rig.meter.screen == ALL_SEGMENTS
+    let_pass(rig, 5 * SECOND_NS)
+    assert rig.credit_wh == credit_wh
+    # The backup saw the cover while everything was dark.
+    assert read(rig).tampers == TamperKind.TERMINAL_COVER
+    kinds = [happening.kind for happening in rig.happenings]
+    assert kinds[-3:] == ["mains off", "mains on", "tamper"]
+
+
+@pytest.mark.parametrize("name", list(DISTURBANCES))
+def test_a_disturbance_moves_neither_credit_nor_keys(bench: Bench, name: str) -> None:
+    rig = bench.rig
+    type_all(rig, buy(bench))
+    let_pass(rig, SECOND_NS)
+    before = read(rig)
+    for _ in range(10):
+        rig.strike(name)
+        let_pass(rig, SECOND_NS)
+    after = read(rig)
+    assert (after.accepted_wh, after.token_ids) == (before.accepted_wh, before.token_ids)
+    assert after.attributes == before.attributes
+    assert before.total.wh <= after.total.wh < before.total.wh + 69
+
+
+def test_a_reset_keeps_what_was_promised(bench: Bench) -> None:
+    rig = bench.rig
+    type_all(rig, buy(bench))
+    rig.reset()
+    let_pass(rig, SECOND_NS)
+    assert rig.credit_wh == 17_200
+    assert Fault.UPSET in read(rig).fault_codes
+
+
+def test_a_bench_starts_with_covers_closed_and_no_magnet(tmp_path: Path) -> None:
+    bench = Bench.open(tmp_path, now_ns=NOW)
+    bench.rig.open_cover(TamperKind.METER_COVER, True)
+    bench.rig.hold_magnet(TamperKind.MAGNET_DC, True)
+    let_pass(bench.rig, 4 * SECOND_NS)
+    bench.close()
+    bench = Bench.open(tmp_path, now_ns=NOW)
+    rig = bench.rig
+    let_pass(rig, 4 * SECOND_NS)
+    # What was found stays found; its cause is gone, so a token clears it for good.
+    assert read(rig).tampers == TamperKind.METER_COVER | TamperKind.MAGNET_DC
+    rig.enter_token(engineer(bench, "clear-tamper"))
+    assert read(rig).tampers == 0
+    bench.close()
+
+
+def test_a_bench_can_be_closed_without_mains(tmp_path: Path) -> None:
+    bench = Bench.open(tmp_path, now_ns=NOW)
+    type_all(bench.rig, buy(bench))
+    bench.rig.rewire(mains=False)
+    let_pass(bench.rig, 5 * SECOND_NS)
+    bench.close()
+    again = Bench.open(tmp_path, now_ns=NOW)
+    assert again.rig.running
+    assert again.rig.credit_wh == 17_200
+    again.close()
 
 
 def test_the_pulse_light_follows_the_power_and_the_speed(bench: Bench) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from joy311.workbench.bench import LOW_CREDIT_WH
+from joy311.workbench.event_table import COLUMNS
 from joy311.workbench.server import is_ours
 from tests.workbench.running import STARTS_S, Workbench, command, running
 
@@ -61,25 +63,47 @@ def test_the_lifespan_of_the_api_ran_and_every_path_of_its_document_answers(clie
 
 def test_each_token_gets_its_own_result_at_the_door(client: httpx.Client) -> None:
     state = client.get("/device/state").json()
-    good = sell(client, state["meter"], "door-good")
+    good, second, third = (sell(client, state["meter"], f"door-good-{number}") for number in range(3))
     wrong = good[:9] + str((int(good[9]) + 1) % 10) + good[10:]
     neighbours = sell(client, "00311000020", "door-neighbour")
-    tokens = {"good": good, "again": good, "wrong": wrong, "neighbour": neighbours}
-    tokens |= {"nineteen": good[:19], "letters": "x" * 20, "nothing": ""}
+    # The third wrong one in a row would lock the meter; one that it takes lets it forget the others.
+    tokens = {"good": good, "again": good, "wrong": wrong, "neighbour": neighbours, "second": second}
+    tokens |= {"nineteen": good[:19], "letters": "x" * 20, "third": third, "nothing": ""}
     answers = {name: give(client, token) for name, token in tokens.items()}
     assert {name: (answer["result"], answer["code"], answer["lcd"]) for name, answer in answers.items()} == {
         "good": ("Accept", 1, "AccEPt"),
         "again": ("UsedError", 10, "USEd"),
         "wrong": ("CRCError", 13, "rEJEct"),
         "neighbour": ("CRCError", 13, "rEJEct"),
+        "second": ("Accept", 1, "AccEPt"),
         "nineteen": ("FormatError", 6, "LEn 19"),
         "letters": ("FormatError", 6, "LEttEr"),
+        "third": ("Accept", 1, "AccEPt"),
         "nothing": ("FormatError", 6, "LEn 0"),
     }
     after = client.get("/device/state").json()
-    assert after["credit_accepted_wh"] == state["credit_accepted_wh"] + 3_400
+    assert after["credit_accepted_wh"] == state["credit_accepted_wh"] + 3 * 3_400
     assert after["tokens_refused"] == state["tokens_refused"] + 6
     assert after["supply_on"]
+    assert after["last_result"] == "FormatError"
+
+
+def test_the_state_says_what_a_bench_may_ask_of_a_meter(client: httpx.Client) -> None:
+    state = client.get("/device/state").json()
+    assert state["running"]
+    assert state["mode"] == "prepayment"
+    assert (state["tampers"], state["faults"], state["error_register"]) == ([], [], "00000000")
+    assert state["lockout_s"] == 0
+    assert state["settings"]["low_credit_level_1_wh"] == LOW_CREDIT_WH[0]
+    assert state["wiring"]["phases"] == [True, True, True]
+
+
+def test_the_event_log_can_be_fetched_as_csv(client: httpx.Client) -> None:
+    answer = client.get("/device/log.csv")
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    header, first, *_ = answer.text.splitlines()
+    assert header == ",".join(COLUMNS)
+    assert "The supply returned" in first
 
 
 @pytest.mark.parametrize(

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import random
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from joy311.device import FileMemory, LatchingRelay, MeterMemory, VirtualMeter
 from joy311.errors import StorageError
-from joy311.meter import FactoryData, MeterRecord
+from joy311.meter import Configuration, FactoryData, MeterRecord
 from joy311.sts import DecoderKey
 from joy311.vending.demonstration import DemonstrationShop, load_demonstration, refuse_another_shop
 from joy311.workbench.clock_file import ClockFile
 from joy311.workbench.counter import Counter
+from joy311.workbench.engineering import EngineeringDesk
 from joy311.workbench.rig import Recording, Rig
+from joy311.workbench.workshop import Workshop, bring_record_back, renew_chip
 
 LOW_CREDIT_WH = (5_000, 2_000)
 """The two levels at which the bench's meter warns [Wh]."""
 
-_PLACE, _METER, _CLOCK = "workbench", "meter.nvm", "clock.json"
+_PLACE, _METER, _CLOCK, _COPY = "workbench", "meter.nvm", "clock.json", "record.copy"
 
 
 @dataclass(slots=True)
@@ -34,10 +36,16 @@ class Bench:
         The meter with its load and clock.
     counter : Counter
         The shop's till.
+    desk : EngineeringDesk
+        Where engineering tokens are made.
+    workshop : Workshop
+        Where parts of the meter are broken and mended.
     """
 
     rig: Rig
     counter: Counter
+    desk: EngineeringDesk
+    workshop: Workshop
     _demonstration: DemonstrationShop
     _memory: MeterMemory
     _closed: bool = False
@@ -72,9 +80,16 @@ class Bench:
         demonstration = load_demonstration(directory, now_ns, random.SystemRandom())
         # A shop whose clock went back sells nothing, so a bench that lost its clock goes on from the sales.
         now_ns = max(now_ns, demonstration.shop.newest_sale_ns() or 0)
+        renew_chip(memory)
+        if bring_record_back(memory, place / _COPY):
+            memory = MeterMemory(memory.pages)
         meter = _meter(memory, demonstration, now_ns, LatchingRelay(clock.supply_on), place / _METER)
+        chance = random.SystemRandom()
+        desk = EngineeringDesk(demonstration.decoder_key(), demonstration.attributes, chance)
+        workshop = Workshop(meter, place / _COPY)
         counter = Counter(demonstration.shop, demonstration.meter, demonstration.neighbour)
-        return cls(Rig(meter, clock, recording), counter, demonstration, memory)
+        rig = Rig(meter, clock, recording, chance)
+        return cls(rig, counter, desk, workshop, demonstration, memory)
 
     def decoder_keys(self) -> dict[str, DecoderKey]:
         """Return the keys of the shop's two meters by a name for people, the bench's first."""
@@ -102,9 +117,15 @@ def _meter(
     factory = FactoryData(demonstration.attributes, demonstration.decoder_key(), LOW_CREDIT_WH)
     record = memory.read()
     if record is None:
-        return VirtualMeter.commission(memory, factory, now_ns, relay=relay)
+        return VirtualMeter.commission(
+            memory, factory, now_ns, configuration=Configuration(), relay=relay, watched=True
+        )
     if MeterRecord.from_bytes(record).factory != factory:
         raise StorageError(
             f"the meter in {path} is not a meter of the shop beside it: put the shop's own meter back"
         )
-    return VirtualMeter.power_up(memory, now_ns, relay=relay)
+    # A configuration that is lost is the meter's to find, and the workshop's to write anew.
+    with suppress(StorageError):
+        if memory.read_configuration() is None:
+            memory.configure(Configuration().to_bytes())
+    return VirtualMeter.power_up(memory, now_ns, relay=relay, watched=True)

@@ -82,6 +82,7 @@ export default {
       const lit = new Set(lcd.icons);
       for (const element of this.icons) element.classList.toggle("lit", lit.has(element.dataset.icon));
       this.lcd.classList.toggle("backlit", state.backlit);
+      this.lcd.classList.toggle("dead", state.dead);
       this.lcd.dataset.lcdText = lcd.text;
       this.lcd.dataset.lcdIndex = lcd.index;
       this.lcd.dataset.lcdIcons = lcd.icons.join(",");

@@ -11,31 +11,35 @@ from typing import Any
 from nicegui import events, ui
 from nicegui.element import Element
 
+from joy311.device.pulse_led import STEADY_HZ
 from joy311.errors import Joy311Error
-from joy311.instant import MILLISECOND_NS, to_datetime
+from joy311.instant import MILLISECOND_NS, SECOND_NS, to_datetime
+from joy311.meter import Fault
 from joy311.meter.display_items import kwh_text
+from joy311.meter.load_switch import REASON_TEXTS
 from joy311.meter.nameplate import Identity
+from joy311.meter.tamper import TAMPER_TEXTS
 from joy311.panel import SOUND_PATTERNS, Key, Led, Light
 from joy311.panel.lights import BLINK_PERIOD_MS
 from joy311.workbench.appliances import APPLIANCES, phases_text
 from joy311.workbench.counter import RECEIPT_COLUMNS, Counter
+from joy311.workbench.engineering import EngineeringDesk
 from joy311.workbench.face import drawing, segments_lit
 from joy311.workbench.history import WINDOWS, Point
+from joy311.workbench.panels.cards import FIGURES_S, LISTS_S, card
+from joy311.workbench.panels.details import build_details, mode_text
+from joy311.workbench.panels.engineering import build_engineering
+from joy311.workbench.panels.events import build_events
+from joy311.workbench.panels.faults import build_faults
+from joy311.workbench.panels.surroundings import build_surroundings
+from joy311.workbench.panels.switches import Switches
 from joy311.workbench.rig import SPEEDS, Happening, Rig
+from joy311.workbench.workshop import Workshop
 
 STYLE = (Path(__file__).parent / "workbench.css").read_text(encoding="utf-8")
 
 FACE_S = 0.05
 """Time between two looks at the meter's face [s]."""
-
-FIGURES_S = 0.25
-"""Time between two looks at the figures and the log [s]."""
-
-CHART_S = 1.0
-"""Time between two drawings of the chart [s]."""
-
-STEADY_PULSES_HZ = 10
-"""Pulse rate above which the eye, and the page, see a steady light [Hz]."""
 
 WINDOW_OF_SPEED = {1: "10 min", 10: "10 min", 60: "2 h", 600: "24 h", 3600: "7 days"}
 """The chart's window that suits a speed; a person may choose another."""
@@ -63,6 +67,10 @@ _KINDS = {
     "supply off": "power_off",
     "warning": "warning",
     "sold": "receipt_long",
+    "tamper": "report",
+    "fault": "build",
+    "mains on": "power",
+    "mains off": "power_off",
 }
 
 
@@ -125,10 +133,11 @@ class _Face:
         self._sound, sounds = rig.sounds_since(self._sound)
         state: dict[str, object] = {
             "lcd": segments_lit(meter.screen),
-            "backlit": rig.backlit,
+            "backlit": meter.backlight,
+            "dead": not rig.running,
             "lights": {led.value: light.value for led, light in meter.lights.items() if led is not Led.PULSE},
             "pulses": meter.pulses,
-            "pulse_steady": rig.pulses_hz > STEADY_PULSES_HZ,
+            "pulse_steady": rig.pulses_hz > STEADY_HZ,
         }
         if state != self._sent or keys or sounds:
             self._sent = state
@@ -224,15 +233,27 @@ def _first_shown(points: list[Point], now_ns: int, window: str) -> int:
     return max(now_ns - length_ns, min(points[0].end_ns, now_ns - length_ns // 20))
 
 
-def _card(title: str, area: str) -> ui.element:
-    card = ui.element("section").classes(f"joy-card joy-{area}").props(f'aria-label="{title}"')
-    with card:
-        ui.element("h2").classes("joy-title").props("").add_slot("default", escape(title))
-    return card
+LOAD, SURROUNDINGS, FAULTS, EVENTS, DETAILS = "Load", "Surroundings", "Faults", "Event log", "Meter"
+"""The tabs beside the meter."""
+
+SHOP, ENGINEERING = "Shop", "Engineering tokens"
+"""The tabs of those who make tokens."""
 
 
-def build(rig: Rig, counter: Counter) -> None:
-    """Build the page on the bench `rig` and the shop's `counter`; call it inside a NiceGUI page function."""
+def build(rig: Rig, counter: Counter, desk: EngineeringDesk, workshop: Workshop) -> None:
+    """Build the page of a bench; call it inside a NiceGUI page function.
+
+    Parameters
+    ----------
+    rig : Rig
+        The meter with its load and clock.
+    counter : Counter
+        The shop's till.
+    desk : EngineeringDesk
+        Where engineering tokens are made.
+    workshop : Workshop
+        Where parts of the meter are broken and mended.
+    """
     ui.add_css(STYLE)
     ui.page_title("JOY311 workbench")
     ui.colors(primary="#16527f", positive="#17783a", negative="#b02a30", warning="#d27a0c")
@@ -240,10 +261,35 @@ def build(rig: Rig, counter: Counter) -> None:
         face = _build_meter(rig, counter)
         _build_header(rig, face)
         _build_figures(rig)
-        _build_load(rig)
-        _build_chart(rig)
-        _build_shop(rig, counter, face)
-        _build_log(rig)
+        with ui.element("div").classes("joy-middle"):
+            tabs = _tabs((LOAD, SURROUNDINGS, FAULTS, EVENTS, DETAILS))
+            with ui.tab_panels(tabs, value=LOAD, animated=False, keep_alive=True).classes("joy-panels"):
+                with ui.tab_panel(LOAD).classes("joy-panel"):
+                    _build_load(rig)
+                    _build_chart(rig)
+                    _build_happenings(rig)
+                with ui.tab_panel(SURROUNDINGS).classes("joy-panel"):
+                    build_surroundings(rig)
+                with ui.tab_panel(FAULTS).classes("joy-panel"):
+                    build_faults(rig, workshop)
+                with ui.tab_panel(EVENTS).classes("joy-panel"):
+                    build_events(rig, lambda: tabs.value == EVENTS)
+                with ui.tab_panel(DETAILS).classes("joy-panel joy-panel-details"):
+                    build_details(rig, counter.meter_number)
+        with ui.element("div").classes("joy-makers"):
+            makers = _tabs((SHOP, ENGINEERING))
+            with ui.tab_panels(makers, value=SHOP, animated=False, keep_alive=True).classes("joy-panels"):
+                with ui.tab_panel(SHOP).classes("joy-panel"):
+                    _build_shop(rig, counter, face)
+                with ui.tab_panel(ENGINEERING).classes("joy-panel"), card(ENGINEERING, "engineering"):
+                    build_engineering(rig, desk, lambda: face.element.run_method("appear"))
+
+
+def _tabs(names: tuple[str, ...]) -> ui.tabs:
+    with ui.tabs().props("dense no-caps align=left outside-arrows mobile-arrows").classes("joy-tabs") as tabs:
+        for name in names:
+            ui.tab(name)
+    return tabs
 
 
 def _build_meter(rig: Rig, counter: Counter) -> _Face:
@@ -313,49 +359,58 @@ def _build_figures(rig: Rig) -> None:
         total = figure("Total", "total")
         pulses = figure("Pulses", "pulses")
 
+        conditions = ui.html("", sanitize=False).classes("joy-conditions").props("data-testid=conditions")
+
     def refresh() -> None:
-        meter = rig.meter
-        supply.set_text("ON" if meter.supply_on else "OFF")
-        supply.classes(replace=f"joy-figure-value {'joy-on' if meter.supply_on else 'joy-off'}")
-        credit.set_text(f"{kwh_text(meter.credit_wh)} kWh")
+        word, colour = _supply_text(rig)
+        supply.set_text(word)
+        supply.classes(replace=f"joy-figure-value {colour}")
+        credit.set_text(f"{kwh_text(rig.credit_wh)} kWh")
         power.set_text(f"{rig.power_w:,.0f} W".replace(",", " "))
-        total.set_text(f"{kwh_text(meter.readout().total.wh)} kWh")
+        readout = rig.readout()
+        total.set_text("unknown" if readout is None else f"{kwh_text(readout.total.wh)} kWh")
         rate = rig.pulses_hz
-        pulses.set_text("steady" if rate > STEADY_PULSES_HZ else f"{rate:.2f} /s")
+        pulses.set_text("steady" if rate > STEADY_HZ else f"{rate:.2f} /s")
+        conditions.set_content(_conditions(rig))
 
     refresh()
     ui.timer(FIGURES_S, refresh)
 
 
+def _supply_text(rig: Rig) -> tuple[str, str]:
+    """Return what the customer has at the sockets, and its class."""
+    if not rig.running:
+        return "NO MAINS", "joy-off"
+    return ("ON", "joy-on") if rig.meter.supply_on else ("OFF", "joy-off")
+
+
+def _conditions(rig: Rig) -> str:
+    """Return what holds of the meter now: its mode, why the supply is off, tampers, faults, a lock-out."""
+    readout = rig.readout()
+    if not rig.running:
+        return _chip("off", "the meter is dark")
+    if readout is None:
+        return _chip("off", f"{Fault.RECORD_LOST.text}: {Fault.RECORD_LOST.title}")
+    chips = [_chip("mode", mode_text(readout))]
+    chips += [
+        _chip("off", text.title) for reason, text in REASON_TEXTS.items() if readout.open_reasons & reason
+    ]
+    chips += [_chip("tamper", text.title) for kind, text in TAMPER_TEXTS.items() if readout.tampers & kind]
+    chips += [_chip("fault", f"{Fault(code).text}: {Fault(code).title}") for code in readout.fault_codes]
+    if readout.lockout_ns:
+        chips.append(_chip("off", f"token entry locked for {-(-readout.lockout_ns // SECOND_NS)} s"))
+    return "".join(chips)
+
+
+def _chip(kind: str, text: str) -> str:
+    return f'<span class="joy-chip joy-chip-{kind}">{escape(text)}</span>'
+
+
 def _build_load(rig: Rig) -> None:
-    switches: list[tuple[ui.element, Callable[[], bool]]] = []
-
-    def plug(
-        icon: str, label: str, words: str, is_on: Callable[[], bool], switch: Callable[[bool], None]
-    ) -> None:
-        def toggle() -> None:
-            switch(not is_on())
-            refresh()
-
-        button = (
-            ui.element("button")
-            .classes("joy-appliance")
-            .props(f'type=button role=switch aria-label="{label}"')
-        )
-        with button.on("click", toggle):
-            ui.icon(icon).classes("joy-appliance-icon")
-            with ui.element("span").classes("joy-appliance-words"):
-                ui.label(label).classes("joy-appliance-name")
-                ui.label(words).classes("joy-quiet")
-        switches.append((button, is_on))
-
-    def refresh() -> None:
-        for button, is_on in switches:
-            button.props(f"aria-checked={'true' if is_on() else 'false'}")
-
-    with _card("Load", "load"), ui.element("div").classes("joy-appliances"):
+    switches = Switches()
+    with card("Load", "load"), ui.element("div").classes("joy-appliances"):
         for appliance in APPLIANCES.values():
-            plug(
+            switches.add(
                 _ICONS[appliance.name],
                 appliance.label,
                 f"{appliance.power_w} W · {phases_text(appliance)}",
@@ -363,9 +418,11 @@ def _build_load(rig: Rig) -> None:
                 partial(rig.switch, appliance.name),
             )
         if rig.recording is not None:
-            plug("home", "Household", "as it was recorded", lambda: rig.household_on, rig.plug_household)
-    refresh()
-    ui.timer(FIGURES_S, refresh)
+            switches.add(
+                "home", "Household", "as it was recorded", lambda: rig.household_on, rig.plug_household
+            )
+    switches.refresh()
+    ui.timer(FIGURES_S, switches.refresh)
 
 
 def _build_chart(rig: Rig) -> None:
@@ -384,14 +441,14 @@ def _build_chart(rig: Rig) -> None:
         chart.options.update(_chart_options(rig.history.window(name, rig.now_ns), rig.now_ns, name))
         chart.update()
 
-    with _card("Power and credit", "chart"):
+    with card("Power and credit", "chart"):
         window = (
             ui.toggle(list(WINDOWS), value=chosen["window"], on_change=choose)
             .props('unelevated no-caps dense size=sm toggle-color=primary aria-label="Window"')
             .classes("joy-window")
         )
         chart = ui.echart(_chart_options([], rig.now_ns, str(chosen["window"]))).classes("joy-chart-canvas")
-    ui.timer(CHART_S, refresh)
+    ui.timer(LISTS_S, refresh)
 
 
 def _build_shop(rig: Rig, counter: Counter, face: _Face) -> None:
@@ -459,7 +516,7 @@ def _build_shop(rig: Rig, counter: Counter, face: _Face) -> None:
     def neighbours_token() -> str:
         return counter.neighbours_token(QUICK_AMOUNTS[2], rig.now_ns)
 
-    with _card("Shop", "shop"):
+    with card("Shop", "shop"):
         ui.html(
             f'<dl class="joy-who"><dt>Customer</dt><dd>{escape(counter.customer_name)}</dd>'
             f"<dt>Meter</dt><dd>{escape(counter.meter_number)}</dd>"
@@ -499,10 +556,10 @@ def _build_shop(rig: Rig, counter: Counter, face: _Face) -> None:
     show_receipt()
     quoted()
     # A sale through the API, another page or the command line comes out of this printer too.
-    ui.timer(CHART_S, show_receipt)
+    ui.timer(LISTS_S, show_receipt)
 
 
-def _build_log(rig: Rig) -> None:
+def _build_happenings(rig: Rig) -> None:
     seen = -1
 
     def row(happening: Happening) -> str:
@@ -527,7 +584,7 @@ def _build_log(rig: Rig) -> None:
             else '<p class="joy-quiet">Nothing yet: sell, then type the token.</p>'
         )
 
-    with _card("What happened", "log"), ui.element("div").classes("joy-scroll").props("data-testid=log"):
+    with card("What happened", "log"), ui.element("div").classes("joy-scroll").props("data-testid=log"):
         box = ui.html("", sanitize=False)
     refresh()
     ui.timer(FIGURES_S, refresh)

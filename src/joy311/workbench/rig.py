@@ -7,18 +7,25 @@ exact as a person is patient.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Protocol
 
 from joy311.device import PhaseLoad, VirtualMeter
+from joy311.device.sensors import COVERS
+from joy311.device.upsets import DISTURBANCES, Upset
 from joy311.energy import QUANTA_PER_WH
-from joy311.errors import InvalidInput
+from joy311.errors import InvalidInput, Refused, StorageError
 from joy311.instant import HOUR_NS, MILLISECOND_NS, MINUTE_NS, SECOND_NS
+from joy311.meter import Fault, Readout, TamperKind
+from joy311.meter.load_switch import REASON_TEXTS
+from joy311.meter.tamper import TAMPER_TEXTS
 from joy311.panel import Key, Led, Light, Sound
 from joy311.sts import TokenResult
 from joy311.workbench.appliances import added, together
 from joy311.workbench.clock_file import ClockFile
 from joy311.workbench.history import History, Point
+from joy311.workbench.wiring import Wiring, feed
 
 SPEEDS = (1, 10, 60, 600, 3600)
 """How many times faster than the world's the bench's clock may run."""
@@ -32,8 +39,14 @@ TYPING_HOLD_NS = 20 * SECOND_NS
 ANSWER_HOLD_NS = 5 * SECOND_NS
 """Real time for which the bench runs at x1 after a token, so that a person can read the answer [ns]."""
 
-BACKLIGHT_NS = 15 * SECOND_NS
-"""Real time for which a key lights the display [ns]."""
+FASTEST_SCROLL = 10
+"""Speed up to which an eye follows the display's own scroll; beyond it nobody watches."""
+
+MAGNET_AT, FIELD_MT = 1_000.0, 5.0
+"""The bench's magnets: a strong one [At], and a coil on alternating current [mT]."""
+
+MAGNETS = (TamperKind.MAGNET_DC, TamperKind.MAGNET_AC)
+"""What the bench can hold to the meter."""
 
 LONGEST_TICK_NS = SECOND_NS
 """Real time that one `Rig.advance` makes up for at most: a computer that slept does not catch up [ns]."""
@@ -56,7 +69,8 @@ class Happening:
     now_ns : int
         When it happened on the bench's clock [ns since 1970 UTC].
     kind : str
-        ``accepted``, ``refused``, ``supply on``, ``supply off``, ``warning`` or ``sold``.
+        ``accepted``, ``refused``, ``supply on``, ``supply off``, ``warning``, ``sold``, ``tamper``,
+        ``fault``, ``mains on`` or ``mains off``.
     text : str
         One line.
     """
@@ -85,11 +99,22 @@ class Rig:
         Where the bench's time is written down before it comes.
     recording : Recording or None
         The recorded household, if there is one.
+    chance : random.Random, optional
+        Decides what a disturbance does.
     """
 
-    def __init__(self, meter: VirtualMeter, clock: ClockFile, recording: Recording | None = None) -> None:
+    def __init__(
+        self,
+        meter: VirtualMeter,
+        clock: ClockFile,
+        recording: Recording | None = None,
+        chance: Random | None = None,
+    ) -> None:
         self.meter = meter
         self.recording = recording
+        self.wiring = Wiring()
+        """The mains side of the bench."""
+        self._chance = chance or Random()
         self.history = History()
         self._paused = False
         self.speed = SPEEDS[0]
@@ -104,13 +129,26 @@ class Rig:
         self._next_key_ns = 0
         self._entry_open = False
         self._held_ns = 0
-        self._backlight_ns = 0
+        self._covers_open: frozenset[TamperKind] = frozenset()
+        self._magnets: frozenset[TamperKind] = frozenset()
+        self._told_load = self._fed_load = self._appliances
+        self._fed_wiring = self.wiring
         self._happenings: deque[Happening] = deque(maxlen=LOG_ENTRIES)
         self._pressed: deque[tuple[int, Key]] = deque(maxlen=LOG_ENTRIES)
         self._sounded: deque[tuple[int, Sound]] = deque(maxlen=LOG_ENTRIES)
         self._numbers = {"happening": 0, "key": 0, "sound": 0}
+        # A bench is set up with everything closed, and no magnet near.
+        for kind in (*COVERS, *MAGNETS):
+            meter.sense(kind, False)
+        self._running_was = meter.running
         self._supply_was_on = meter.supply_on
         self._warning_was = meter.lights[Led.CREDIT]
+        self._tampers_were = self._faults_were = 0
+        self._credit_wh = self._accepted_wh = 0
+        readout = self.readout()
+        if readout is not None:
+            self._tampers_were, self._faults_were = readout.tampers, _fault_bits(readout)
+            self._credit_wh, self._accepted_wh = readout.credit_wh, readout.accepted_wh
 
     @property
     def now_ns(self) -> int:
@@ -135,9 +173,31 @@ class Rig:
         return 0 if self.paused else self.speed
 
     @property
-    def backlit(self) -> bool:
-        """Whether a key was pressed so lately that the display is lit."""
-        return self._backlight_ns > 0
+    def running(self) -> bool:
+        """Whether the meter has a supply; without one it is dark and answers nothing."""
+        return self.meter.running
+
+    @property
+    def covers_open(self) -> frozenset[TamperKind]:
+        """The covers that are open."""
+        return self._covers_open
+
+    @property
+    def magnets(self) -> frozenset[TamperKind]:
+        """The magnets that are held to the meter."""
+        return self._magnets
+
+    @property
+    def credit_wh(self) -> int:
+        """Credit left, as far as it was last known [Wh]."""
+        return self._credit_wh
+
+    def readout(self) -> Readout | None:
+        """Return what a reader sees, None of a meter whose record is lost."""
+        try:
+            return self.meter.readout()
+        except StorageError:
+            return None
 
     @property
     def typing(self) -> bool:
@@ -166,7 +226,8 @@ class Rig:
     @property
     def power_w(self) -> int:
         """Power that flows through the meter now [W]."""
-        return self.meter.readout().power_w
+        readout = self.readout()
+        return readout.power_w if readout is not None and self.running and self.meter.supply_on else 0
 
     @property
     def pulses_hz(self) -> float:
@@ -225,10 +286,83 @@ class Rig:
         self._household_on = on
         self._household = None
 
+    def rewire(self, **changes: Any) -> None:
+        """Change the mains side of the bench at once; `changes` are fields of `Wiring`.
+
+        Raises
+        ------
+        InvalidInput
+            If a value is outside its range.
+        """
+        self.wiring = replace(self.wiring, **changes)
+
+    def open_cover(self, kind: TamperKind, opened: bool) -> None:
+        """Open or close a cover of the meter.
+
+        Raises
+        ------
+        InvalidInput
+            If there is no such cover.
+        """
+        self.meter.open_cover(kind, opened)
+        self._covers_open = self._covers_open | {kind} if opened else self._covers_open - {kind}
+
+    def hold_magnet(self, kind: TamperKind, held: bool) -> None:
+        """Hold one of `MAGNETS` to the meter, or take it away.
+
+        Raises
+        ------
+        InvalidInput
+            If there is no such magnet.
+        """
+        if kind not in MAGNETS:
+            raise InvalidInput(f"the bench has no magnet {kind!r}", field="kind")
+        self._magnets = self._magnets | {kind} if held else self._magnets - {kind}
+        surroundings = replace(
+            self.meter.surroundings,
+            magnet_at=MAGNET_AT if TamperKind.MAGNET_DC in self._magnets else 0.0,
+            field_mt=FIELD_MT if TamperKind.MAGNET_AC in self._magnets else 0.0,
+        )
+        self.meter.surround(surroundings)
+
+    def strike(self, name: str) -> Upset:
+        """Let the disturbance called `name` hit the meter once, and return what it did.
+
+        Raises
+        ------
+        InvalidInput
+            If there is none of this name.
+        Refused
+            ``NoSupply`` while the meter is dark.
+        """
+        if name not in DISTURBANCES:
+            raise InvalidInput(
+                f"no disturbance is called {name!r}; there are {', '.join(DISTURBANCES)}", field="name"
+            )
+        self._refuse_in_the_dark()
+        upset = self.meter.strike(DISTURBANCES[name], self._chance)
+        self._entry_open = True
+        self._listen()
+        return upset
+
+    def reset(self) -> None:
+        """Reset the meter's processor.
+
+        Raises
+        ------
+        Refused
+            ``NoSupply`` while the meter is dark.
+        """
+        self._refuse_in_the_dark()
+        self.meter.reset()
+        self._entry_open = False
+        self._listen()
+
     def press(self, key: Key) -> None:
-        """Press a key of the meter now."""
+        """Press a key of the meter now; one that is dark does not notice."""
         self._note_key(key)
-        self._backlight_ns = BACKLIGHT_NS
+        if not self.running:
+            return
         result = self.meter.press(key)
         if key.is_digit:
             self._entry_open = True
@@ -272,8 +406,13 @@ class Rig:
         -------
         tuple of TokenResult and str
             The standard's result, and a sentence for a person.
+
+        Raises
+        ------
+        Refused
+            ``NoSupply`` while the meter is dark.
         """
-        self._backlight_ns = BACKLIGHT_NS
+        self._refuse_in_the_dark()
         result, detail = self.meter.enter_token(text)
         if not self.paused:
             self._held_ns = ANSWER_HOLD_NS
@@ -311,7 +450,8 @@ class Rig:
 
     def close(self) -> None:
         """Switch the meter off as a supply that fails and write the clock down exactly where it stands."""
-        self.meter.fail_power()
+        if self.running:
+            self.meter.fail_power()
         self._reserved_until_ns = self.now_ns
         self._write_clock()
 
@@ -324,7 +464,6 @@ class Rig:
             self._reserve(until_ns)
             self._run(until_ns)
             self._held_ns = max(0, self._held_ns - span_ns)
-            self._backlight_ns = max(0, self._backlight_ns - span_ns)
             real_ns -= span_ns
 
     def _reserve(self, until_ns: int) -> None:
@@ -336,10 +475,11 @@ class Rig:
         self._clock.write(self._reserved_until_ns, self.meter.supply_on, self._switched_on)
 
     def _run(self, until_ns: int) -> None:
+        self.meter.watched = self.speed_now <= FASTEST_SCROLL
         while self.now_ns < until_ns:
             start_ns = self.now_ns
             load, holds_until_ns = self._load_at(start_ns)
-            self.meter.advance(load, min(until_ns, holds_until_ns, start_ns + MINUTE_NS))
+            self.meter.advance(self._fed(load), min(until_ns, holds_until_ns, start_ns + MINUTE_NS))
             self._look(start_ns)
 
     def _look(self, start_ns: int) -> None:
@@ -347,26 +487,64 @@ class Rig:
         end_ns, meter = self.now_ns, self.meter
         metered_wh = meter.take_energy().metered_quanta / QUANTA_PER_WH
         mean_w = metered_wh * HOUR_NS / (end_ns - start_ns)
-        self.history.add(start_ns, Point(end_ns, mean_w, meter.credit_wh, meter.supply_on))
         self._listen()
+        self.history.add(start_ns, Point(end_ns, mean_w, self._credit_wh, meter.supply_on and self.running))
 
     def _listen(self) -> None:
         meter = self.meter
         for _, sound in meter.take_sounds():
             self._numbers["sound"] += 1
             self._sounded.append((self._numbers["sound"], sound))
+        if meter.running != self._running_was:
+            self._running_was = meter.running
+            if meter.running:
+                self._note("mains on", "The meter is back")
+            else:
+                self._note("mains off", "The meter is dark: no supply")
+        readout = self.readout()
+        if readout is not None:
+            self._credit_wh = readout.credit_wh
         if meter.supply_on != self._supply_was_on:
             self._supply_was_on = meter.supply_on
             if meter.supply_on:
                 self._note("supply on", "Supply on")
             else:
-                self._note("supply off", "Supply off: credit has ended")
+                self._note("supply off", f"Supply off: {_why(readout)}")
         warning = meter.lights[Led.CREDIT]
         if warning is not self._warning_was:
             if warning in (Light.SLOW_BLINK, Light.FAST_BLINK):
                 level = "Low" if warning is Light.SLOW_BLINK else "Very low"
-                self._note("warning", f"{level} credit: {meter.credit_wh / 1000:.2f} kWh left")
+                self._note("warning", f"{level} credit: {self._credit_wh / 1000:.2f} kWh left")
             self._warning_was = warning
+        if readout is not None:
+            self._watch_conditions(readout)
+
+    def _watch_conditions(self, readout: Readout) -> None:
+        """Take note of what the meter found, and of what it found to be over."""
+        new, gone = readout.tampers & ~self._tampers_were, self._tampers_were & ~readout.tampers
+        self._tampers_were = readout.tampers
+        for kind, text in TAMPER_TEXTS.items():
+            if new & kind:
+                self._note("tamper", f"Tamper: {text.title}")
+        if gone:
+            self._note("accepted", "Tamper cleared")
+        present = _fault_bits(readout)
+        for fault in Fault:
+            if (present ^ self._faults_were) & fault.bit:
+                over = "" if present & fault.bit else ", over"
+                self._note("fault", f"{fault.text}: {fault.title}{over}")
+        self._faults_were = present
+
+    def _fed(self, load: PhaseLoad) -> PhaseLoad:
+        """Return `load` through the bench's wiring; the same object as long as neither changes."""
+        if load is not self._told_load or self._fed_wiring is not self.wiring:
+            self._told_load, self._fed_wiring = load, self.wiring
+            self._fed_load = feed(load, self.wiring)
+        return self._fed_load
+
+    def _refuse_in_the_dark(self) -> None:
+        if not self.running:
+            raise Refused("NoSupply", "the meter has no supply: switch the mains on first")
 
     def _load_at(self, now_ns: int) -> tuple[PhaseLoad, int]:
         if not self._household_on or self.recording is None:
@@ -381,7 +559,12 @@ class Rig:
         # Only an answer is sure to leave no digits: one backspace takes back one, and a time-out is silent.
         self._entry_open = False
         if result is TokenResult.ACCEPT:
-            self._note("accepted", f"Token accepted: {self.meter.readout().last_units / 10:.1f} kWh added")
+            added_wh = self.meter.readout().accepted_wh - self._accepted_wh
+            self._accepted_wh += added_wh
+            more = f": {added_wh / 1000:.1f} kWh added" if added_wh else ""
+            self._note("accepted", f"Token accepted{more}")
+        elif result in (TokenResult.FIRST_KCT, TokenResult.SECOND_KCT):
+            self._note("accepted", "Token accepted: a part of a change of key")
         else:
             self._note("refused", f"Token refused: {result.standard_name}, display {self.meter.screen.text}")
 
@@ -392,3 +575,15 @@ class Rig:
     def _note(self, kind: str, text: str) -> None:
         self._numbers["happening"] += 1
         self._happenings.append(Happening(self._numbers["happening"], self.now_ns, kind, text))
+
+
+def _why(readout: Readout | None) -> str:
+    """Return why the supply is off, in words."""
+    if readout is None:
+        return Fault.RECORD_LOST.title
+    reasons = [text.title for reason, text in REASON_TEXTS.items() if readout.open_reasons & reason]
+    return "; ".join(reasons) or "the load switch is being tested"
+
+
+def _fault_bits(readout: Readout) -> int:
+    return sum(Fault(code).bit for code in readout.fault_codes)

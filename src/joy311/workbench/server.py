@@ -86,7 +86,7 @@ def create_application(bench: Bench, *, on_failure: Callable[[], object]) -> App
     add_door(site, bench.rig)
     ui.run_with(
         site,
-        root=lambda: build(bench.rig, bench.counter),
+        root=lambda: build(bench.rig, bench.counter, bench.desk, bench.workshop),
         title="JOY311 workbench",
         favicon="⚡",
         tailwind=False,

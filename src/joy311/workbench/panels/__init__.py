@@ -1,0 +1,1 @@
+"""The parts of the page that stand behind its tabs, one module each."""
