@@ -128,7 +128,9 @@ class Campaign:
         for number in range(exchanges):
             again = bool(brought) and self.chance.random() < USED_SHARE
             digits = self.chance.choice(brought) if again else credit_token(UNITS, minute=number)
-            brought = [*brought[-40:], digits]
+            if not again:
+                # The meter tells a used token from an old one for as long as it remembers fifty.
+                brought = [*brought[-40:], digits]
             expected = TokenResult.USED_ERROR if again else TokenResult.ACCEPT
             result, starts = self.bring(digits)
             credited += not again

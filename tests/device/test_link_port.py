@@ -95,10 +95,11 @@ def test_a_thousand_tokens_between_two_processes(medium: MediumName, rate: float
 class Terminal:
     """``joy311 ciu run`` in a process of its own."""
 
-    def __init__(self, port: int, memory: Path) -> None:
+    def __init__(self, way: int | str, memory: Path) -> None:
+        url = f"socket://127.0.0.1:{way}" if isinstance(way, int) else way
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "joy311", "ciu", "run", f"socket://127.0.0.1:{port}", "--json"),
+                *(sys.executable, "-m", "joy311", "ciu", "run", url, "--json"),
                 *("--memory", str(memory), "--number", "5", "--seed", "1"),
             ],
             stdin=subprocess.PIPE,
@@ -120,6 +121,10 @@ class Terminal:
         assert self.process.stdin
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def forget(self) -> None:
+        with self._more:
+            self.shown.clear()
 
     def wait_for(self, **wanted: object) -> None:
         def seen() -> bool:
