@@ -29,7 +29,7 @@ from joy311.vending.demonstration import DemonstrationShop, load_demonstration
 from joy311.vending.service import SaleRequest
 
 BEGIN_NS = from_iso("2026-01-01T06:00:00Z")
-LONGEST_LIFE_S = 0.25
+LONGEST_LIFE_S = 0.75
 HEATER = PhaseLoad.from_watts((3000.0, 3000.0, 3000.0))
 NOTHING = PhaseLoad()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -11,12 +11,13 @@ import pytest
 
 from joy311.device import MeterMemory, RamPages, VirtualMeter
 from joy311.device.memory import MEMORY_PAGES
+from joy311.errors import Joy311Error
 from joy311.instant import MINUTE_NS, from_iso
 from joy311.meter import CHECKPOINT_QUANTUM_WH, FactoryData
 from joy311.sts import TokenResult
 from joy311.vending.demonstration import HOUSEHOLD_DRN, load_demonstration
 from joy311.vending.receipt import Receipt
-from joy311.vending.security_module import CreditRequest, IssuedToken, SoftwareSecurityModule
+from joy311.vending.security_module import IssuedTokens, SoftwareSecurityModule, TokenRequest
 from joy311.vending.service import SaleRequest, Shop
 from tests.device.power_cut import SECTOR_BYTES, CuttableStorage, PowerCut
 from tests.meters import HEATER, START, credit_token, factory, type_digits
@@ -66,26 +67,21 @@ def test_the_meter_keeps_every_promise_through_a_cut_at_every_write(seed: int) -
         assert meter.readout().accepted_wh == 1_000
 
 
-@dataclass
-class SnapshotModule:
-    """The real module, and copies of the whole shop before and after each token it issues."""
+class SnapshotModule(SoftwareSecurityModule):
+    """The real module, and copies of the whole shop before and after the tokens it issues."""
 
-    inner: SoftwareSecurityModule
-    directory: Path
+    shop: Path
     into: Path
-    copies: list[Path] = field(default_factory=list)
+    copies: list[Path]
 
     def snapshot(self) -> None:
         copy = self.into / f"image-{len(self.copies)}"
-        shutil.copytree(self.directory, copy)
+        shutil.copytree(self.shop, copy)
         self.copies.append(copy)
 
-    def check_credit_token(self, request: CreditRequest) -> None:
-        self.inner.check_credit_token(request)
-
-    def issue_credit_token(self, request_id: str, request: CreditRequest) -> IssuedToken:
+    def issue_many(self, requests: Sequence[tuple[str, TokenRequest]]) -> list[IssuedTokens | Joy311Error]:
         self.snapshot()
-        issued = self.inner.issue_credit_token(request_id, request)
+        issued = super().issue_many(requests)
         self.snapshot()
         return issued
 
@@ -125,8 +121,8 @@ def torn_image(before: Path, after: Path, target: Path, chance: Random) -> None:
 def test_the_shop_finishes_every_sale_once_whatever_a_cut_tore(tmp_path: Path) -> None:
     home = tmp_path / "shop"
     load_demonstration(home, NOW, Random("keys")).close()
-    module = SoftwareSecurityModule.open(home / "security-module", random_source=Random("nibble"))
-    snapshots = SnapshotModule(module, home, tmp_path)
+    snapshots = SnapshotModule.open(home / "security-module", random_source=Random("nibble"))
+    snapshots.shop, snapshots.into, snapshots.copies = home, tmp_path, []
     shop = Shop.open(home, security_module=snapshots)
     shop.sell(SaleRequest("request-0", HOUSEHOLD_DRN, 5_000), NOW)
     snapshots.copies.clear()

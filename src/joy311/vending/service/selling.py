@@ -250,7 +250,7 @@ class Selling:
                 if reserved:
                     series = series or rules.series[vendor][self._lane() % len(rules.series[vendor])]
                     charged_minor = sum(reservation.sale["charged_minor"] for _, reservation in reserved)
-                    if series in self._known_series:
+                    if series in self._known_series or series in rules.series.get(vendor, ()):
                         numbers = round_.reserve([reservation for _, reservation in reserved], series)
                     else:
                         new_series = series

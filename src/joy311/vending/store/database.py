@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +224,7 @@ class Database:
             raise StorageError(f"there is no shop in {self._path.parent}: no file {FILE_NAME}")
         with self.read() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
-        newest = ScriptDirectory.from_config(_alembic_config(None)).get_current_head()
+        newest = _newest_revision()
         if current != newest:
             raise StorageError(
                 f"{self.place} has tables {current}, this program needs {newest}: upgrade the shop first"
@@ -312,6 +313,12 @@ def _begin(connection: Connection) -> None:
     # A writer takes the lock at once: upgrading a read lock later would fail instead of waiting.
     is_read_only = connection.get_execution_options().get(_READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if is_read_only else "BEGIN IMMEDIATE")
+
+
+@cache
+def _newest_revision() -> str | None:
+    """Return the newest tables that this program knows; reading every migration takes a while."""
+    return ScriptDirectory.from_config(_alembic_config(None)).get_current_head()
 
 
 def _alembic_config(connection: Connection | None) -> Config:
