@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,21 @@ import pytest
 from typer.testing import CliRunner
 
 from joy311.bench.devices.token_device import RemoteTokenDevice, TokenDevice, VirtualTokenDevice
-from joy311.bench.issuer import TEST_ATTRIBUTES, TEST_VENDING_KEY, Issuer
+from joy311.bench.issuer import TEST_ATTRIBUTES, TEST_VENDING_KEYS, Issuer
 from joy311.bench.ratings import Ratings
 from joy311.bench.whole_meter import WholeMeter
 from joy311.bench.whole_test import run_token_test
 from joy311.cli import app
+from joy311.device import RamMemory, VirtualMeter
 from joy311.errors import InvalidInput
+from joy311.meter import FactoryData
+from joy311.sts import DecoderKey, EncryptionAlgorithm, KeyDerivation
 from joy311.sts.key_document import attribute_texts, parse_key_document
 
 RUNNER = CliRunner()
 SUBJECT = WholeMeter.of_variant(Ratings(), 1)
 
+TEST_VENDING_KEY = TEST_VENDING_KEYS[TEST_ATTRIBUTES.key_derivation]
 KEY_DOCUMENT = json.dumps(
     {**attribute_texts(TEST_ATTRIBUTES), "vending_key": TEST_VENDING_KEY.to_bytes().hex()}
 )
@@ -136,14 +141,35 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         RemoteTokenDevice(url)
 
 
-def test_an_issuer_needs_the_vending_key_and_all_attributes() -> None:
-    own = Issuer.of_document(parse_key_document(KEY_DOCUMENT), 1_800_000_000 * 10**9)
+NOW_NS = 1_800_000_000 * 10**9
+
+
+def test_an_issuer_needs_a_key_and_all_attributes() -> None:
+    own = Issuer.of_document(parse_key_document(KEY_DOCUMENT), NOW_NS)
     assert own.key == Issuer.for_test_meter().key
-    document = {**attribute_texts(TEST_ATTRIBUTES), "decoder_key": own.key.to_bytes().hex()}
-    with pytest.raises(InvalidInput, match="vending key"):
-        Issuer.of_document(parse_key_document(json.dumps(document)), 1_800_000_000 * 10**9)
     with pytest.raises(InvalidInput, match="lacks"):
-        Issuer.of_document(parse_key_document(own.key.to_bytes().hex()), 0)
+        Issuer.of_document(parse_key_document(own.key.to_bytes().hex()), NOW_NS)
+    with pytest.raises(InvalidInput, match="base date"):
+        Issuer.of_document(parse_key_document(KEY_DOCUMENT), 0)
+
+
+def test_a_device_of_64_bits_passes_with_its_decoder_key_alone_and_gets_it_back() -> None:
+    attributes = replace(
+        TEST_ATTRIBUTES,
+        encryption_algorithm=EncryptionAlgorithm.STA,
+        key_derivation=KeyDerivation.DKGA02,
+    )
+    key = DecoderKey.from_bytes(bytes(range(8)), EncryptionAlgorithm.STA)
+    meter = VirtualMeter.commission(RamMemory(), FactoryData(attributes, key), NOW_NS)
+    document = json.dumps({**attribute_texts(attributes), "decoder_key": key.to_bytes().hex()})
+    issuer = Issuer.of_document(parse_key_document(document), NOW_NS)
+    done = run_token_test(VirtualTokenDevice(meter), issuer, SUBJECT)
+    assert done.failed_keys == frozenset()
+    clauses = {clause.key: clause for clause in done.clauses}
+    assert len(clauses["tokens-key-change"].points) == 6
+    assert meter.readout().attributes.key_revision == attributes.key_revision
+    again = Issuer.of_document(parse_key_document(document), NOW_NS)
+    assert VirtualTokenDevice(meter).type_digits(again.credit(1)) == "Accept"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from joy311.errors import InvalidInput
 from joy311.instant import from_iso
 from joy311.sts import (
     BaseDate,
@@ -29,8 +28,11 @@ from joy311.sts.key_document import KeyDocument
 START_NS = from_iso("2026-03-01T08:00:00Z")
 """When the bench's meters begin to live [ns]."""
 
-TEST_VENDING_KEY = VendingKey.from_bytes(bytes(range(0x20, 0x34)))
-"""A vending key that is a pattern and belongs to nobody."""
+TEST_VENDING_KEYS = {
+    KeyDerivation.DKGA02: VendingKey.from_bytes(bytes(range(0x20, 0x28))),
+    KeyDerivation.DKGA04: VendingKey.from_bytes(bytes(range(0x20, 0x34))),
+}
+"""Vending keys that are patterns and belong to nobody."""
 
 TEST_ATTRIBUTES = KeyAttributes(
     meter_pan=MeterPAN.parse("12345678903"),
@@ -61,35 +63,42 @@ class Issuer:
         Of the key that the meter holds now.
     last_token_id : int
         Identifier below the first that is issued.
+    own_key : DecoderKey, optional
+        The key that the meter holds, where it does not come from the vending key.
     """
 
     vending_key: VendingKey
     attributes: KeyAttributes
     last_token_id: int
+    own_key: DecoderKey | None = None
 
     @classmethod
     def for_test_meter(cls) -> Issuer:
         """Return the issuer for a meter of the bench's own test keys."""
-        return cls(TEST_VENDING_KEY, TEST_ATTRIBUTES, token_id_at(START_NS, TEST_ATTRIBUTES.base_date))
+        vending_key = TEST_VENDING_KEYS[TEST_ATTRIBUTES.key_derivation]
+        return cls(vending_key, TEST_ATTRIBUTES, token_id_at(START_NS, TEST_ATTRIBUTES.base_date))
 
     @classmethod
     def of_document(cls, document: KeyDocument, now: int) -> Issuer:
-        """Return the issuer for a meter whose vending key and attributes are known.
+        """Return the issuer for a meter whose key and attributes are known.
+
+        Without the vending key the keys that follow come from one of the bench's own, for a meter takes any.
 
         Raises
         ------
         InvalidInput
-            If the document lacks the vending key or an attribute, or `now` lies outside the base date [ns].
+            If the document lacks an attribute, or `now` lies outside the base date [ns].
         """
         attributes = document.require_attributes()
-        if document.vending_key is None:
-            raise InvalidInput("the bench needs the vending key, to change the meter's key", field="key")
-        return cls(document.vending_key, attributes, token_id_at(now, attributes.base_date))
+        vending_key, own_key = document.vending_key, None
+        if vending_key is None:
+            vending_key, own_key = TEST_VENDING_KEYS[attributes.key_derivation], document.decoder_key
+        return cls(vending_key, attributes, token_id_at(now, attributes.base_date), own_key)
 
     @property
     def key(self) -> DecoderKey:
         """The key that the meter holds."""
-        return derive_decoder_key(self.vending_key, self.attributes)
+        return self.own_key or derive_decoder_key(self.vending_key, self.attributes)
 
     def next_token_id(self) -> int:
         """Return an identifier above all that were issued."""

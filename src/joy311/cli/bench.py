@@ -64,7 +64,7 @@ def run(
     ] = None,
     device_key_file: Annotated[
         Path | None,
-        typer.Option("--device-key-file", help="The test device's vending key and attributes, as JSON."),
+        typer.Option("--device-key-file", help="The test device's key and attributes, as JSON."),
     ] = None,
     seed: Seed = DEFAULT_SEED,
     meters: Annotated[

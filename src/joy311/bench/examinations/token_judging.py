@@ -91,7 +91,7 @@ class TokenBench:
         """Return the device to the key of `first` if it has another, by way of another base date."""
         if self.issuer.attributes != first.attributes:
             self.change_key(self.next_revision(base_date=_other_base_date(first)))
-            self.change_key(first.other())
+            self.change_key(replace(first))
 
     def try_key_type(self, key_type: KeyType) -> str:
         """Type a change to a key type that no issuer would plan, and return the last section's result."""
