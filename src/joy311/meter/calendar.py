@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from joy311.errors import InvalidInput
-from joy311.instant import DAY_NS, MICROSECOND_NS, MINUTE_NS
+from joy311.instant import DAY_NS, MICROSECOND_NS, MINUTE_NS, from_iso
 
 _EPOCH = datetime(1970, 1, 1)  # without a zone: the meter's own time
 _DAY_MINUTES = 24 * 60
+FIRST_NS, END_NS = from_iso("2000-01-01T00:00:00Z"), from_iso("2100-01-01T00:00:00Z")
+"""The times that a clock can be set to, the end not among them [ns since 1970 UTC]."""
+
 MOST_HOLIDAYS = 64
 """Holidays that a meter can be told."""
 
@@ -103,7 +106,17 @@ class Calendar:
         return now + self.offset_ns
 
     def set(self, at_ns: int, now: int) -> None:
-        """Set the clock to `at_ns` [ns since 1970 UTC]; nothing that is being waited for is moved by it."""
+        """Set the clock to `at_ns` [ns since 1970 UTC]; nothing that is being waited for is moved by it.
+
+        Raises
+        ------
+        InvalidInput
+            If the time is not in the years 2000 to 2099, which is all that two digits can say.
+        """
+        if not FIRST_NS <= at_ns < END_NS:
+            raise InvalidInput(
+                f"a clock at {at_ns} ns is not within {FIRST_NS} to {END_NS - 1}", field="at_ns"
+            )
         self.offset_ns = at_ns - now
         self.lost = False
 
