@@ -13,7 +13,6 @@ from joy311.sts import DecoderKey, EncryptionAlgorithm, TransferCredit, encode
 from joy311.sts.explanation import explain
 from joy311.workbench.inspector import ALL_TESTS, COLOURS, drawn
 from tests.workbench.running import STARTS_S, Workbench, running
-from tests.workbench.test_page import browser as browser
 
 STA_DIGITS = "E653341F9D5BF36F"
 STA_KEY = DecoderKey.from_bytes(bytes.fromhex(STA_DIGITS), EncryptionAlgorithm.STA)

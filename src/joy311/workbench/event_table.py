@@ -112,7 +112,7 @@ def _meaning(event: EventCode, value: int) -> str:
             return "; ".join(titles)
         case EventCode.TOKEN_ACCEPTED if value > TokenResult.SECOND_KCT:
             return f"{value / 10:.1f} kWh"
-        case EventCode.TOKEN_REFUSED:
+        case EventCode.TOKEN_REFUSED if value in TokenResult.__members__.values():
             return TokenResult(value).standard_name
         case EventCode.TAMPER_CLEARED:
             return "; ".join(text.title for kind, text in TAMPER_TEXTS.items() if TamperKind(value) & kind)

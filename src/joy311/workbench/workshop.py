@@ -100,7 +100,13 @@ class Workshop:
             Fault.RECORD_LOST: self._bring_record_back,
             Fault.CONFIGURATION_LOST: lambda: meter.write_configuration(Configuration()),
             Fault.CLOCK_LOST: lambda: meter.set_clock(meter.now),
+            **dict.fromkeys(LoadSwitch.FAULTS, self._change_relay),
         }
+
+    def _change_relay(self) -> None:
+        # A new relay is put in open, whatever the old one's contacts did.
+        self._meter.relay.mend()
+        self._meter.relay.drive(False)
 
     def _bring_record_back(self) -> None:
         if bring_record_back(self._meter.memory, self._copy):
