@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from joy311.errors import InvalidInput
 from joy311.instant import SECOND_NS
 
+MOST_FAILURES, LONGEST_S = 1_000_000, 86_400
+"""The most wrong entries that a lock-out may wait for, and its greatest length [s]."""
+
 
 @dataclass(frozen=True, slots=True)
 class LockoutParameters:
@@ -15,14 +18,14 @@ class LockoutParameters:
     Parameters
     ----------
     failures : int
-        Wrong entries in a row from which the lock-out begins.
+        Wrong entries in a row from which the lock-out begins, 1 to 1 000 000.
     first_s, longest_s : int
-        Length of the first lock-out, doubled with each further wrong entry, up to the longest [s].
+        Length of the first lock-out, doubled with each further wrong entry, up to the longest, 1 to 86 400 [s].
 
     Raises
     ------
     InvalidInput
-        If a value is below 1, or the first lock-out is longer than the longest.
+        If a value is outside its range, or the first lock-out is longer than the longest.
     """
 
     failures: int = 3
@@ -31,14 +34,18 @@ class LockoutParameters:
 
     def __post_init__(self) -> None:
         """Refuse a lock-out that never comes or never grows."""
-        if self.failures < 1:
+        if not 1 <= self.failures <= MOST_FAILURES:
             raise InvalidInput(
-                f"a lock-out after {self.failures} wrong entries; the least is 1", field="failures"
+                f"a lock-out after {self.failures} wrong entries is outside 1 to {MOST_FAILURES}",
+                field="failures",
+            )
+        if not 1 <= self.longest_s <= LONGEST_S:
+            raise InvalidInput(
+                f"longest_s of {self.longest_s} s is outside 1 to {LONGEST_S} s", field="longest_s"
             )
         if not 1 <= self.first_s <= self.longest_s:
             raise InvalidInput(
-                f"a lock-out of {self.first_s} s, at most {self.longest_s} s; it is 1 s or longer and grows",
-                field="first_s",
+                f"first_s of {self.first_s} s is outside 1 to longest_s, {self.longest_s} s", field="first_s"
             )
 
 
