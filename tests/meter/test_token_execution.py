@@ -126,7 +126,7 @@ def test_each_objection_has_its_result_and_changes_nothing(
     assert verdict.result is result
     assert verdict.detail
     assert verdict.settings is None
-    assert not (verdict.clear_tamper or verdict.tests or verdict.key_changed)
+    assert (verdict.clear_tamper, verdict.tests, verdict.key_changed) == (False, (), False)
 
 
 def test_another_meters_token_is_a_crc_error() -> None:

@@ -20,7 +20,8 @@ class LockoutParameters:
     failures : int
         Wrong entries in a row from which the lock-out begins, 1 to 1 000 000.
     first_s, longest_s : int
-        Length of the first lock-out, doubled with each further wrong entry, up to the longest, 1 to 86 400 [s].
+        Length of the first lock-out, doubled with each further wrong entry up to the longest, which
+        is 1 to 86 400 [s].
 
     Raises
     ------
