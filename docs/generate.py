@@ -6,7 +6,8 @@ A test compares the pages with what this program makes, so a page that has falle
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from inspect import getdoc
 from pathlib import Path
 from string import Template
@@ -26,6 +27,7 @@ from joy311.link.frame import MOST_DATA
 from joy311.link.message import Field as MessageField
 from joy311.link.message import Layout as MessageLayout
 from joy311.link.public_data import ADDRESS_IDENTIFIERS, BLOCKS
+from joy311.meter.configuration import MOST_BYTES, Configuration
 from joy311.meter.credit_warning import CREDIT_ICONS, CREDIT_LIGHT, CreditWarningParameters
 from joy311.meter.diagnosis import FAULTS
 from joy311.meter.display import (
@@ -377,6 +379,31 @@ A fault that is mended as soon as it is found stays on the display for a while, 
 $held.
 """)
 
+CONFIGURATION_PAGE = Template("""\
+$note
+# Configuration
+
+Everything about a meter that a utility may choose, as one document of sections, names and values: TOML
+in a file, JSON in the meter's memory, at most $most_bytes bytes of it. What a document leaves out keeps
+its default. A name that does not exist, and a value of another type or outside its range, is refused
+with a message that names it, and nothing changes. A configuration that was written rules from the
+meter's next start on.
+
+An enumeration is written by its name in small letters, a set as a list. What tokens and the port change
+while the meter is in use - payment mode, levels, limits - are no part of it; they stand in the record,
+beside the credit.
+
+The nominal voltage of `supply` and `phases` follows that of `variant`. Some values belong to no section.
+`short_codes` is a table as [Short codes](short-codes.md) describes it, and without one both profiles are
+understood. $told
+
+| name | default |
+| --- | --- |
+$single
+
+$sections
+""")
+
 SUPPLY_PAGE = Template("""\
 $note
 # Supply: limits, load switch, wiring and tamper
@@ -628,6 +655,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "meter-events.md": _events(),
         DOCS / "reference" / "faults.md": _faults(),
         DOCS / "reference" / "supply.md": _supply(),
+        DOCS / "reference" / "configuration.md": _configuration(),
     }
 
 
@@ -1003,14 +1031,34 @@ def _supply() -> str:
     )
 
 
-def _parameters(kind: type) -> str:
+def _configuration() -> str:
+    default = Configuration()
+    sections, single = [], []
+    for part in fields(Configuration):
+        value = getattr(default, part.name)
+        if is_dataclass(value):
+            kind = type(value)
+            title = (getdoc(kind) or "").partition("\n")[0]
+            sections.append(f"## {part.name}\n{title}\n\n{_parameters(kind, value)}")
+        else:
+            single.append(f"| `{part.name}` | {'none' if value is None else _default(value)} |")
+    return CONFIGURATION_PAGE.substitute(
+        note=NOTE,
+        most_bytes=MOST_BYTES,
+        told=" ".join((getdoc(Configuration) or "").partition("\n\n")[2].split()),
+        single="\n".join(single),
+        sections="\n\n".join(sections).replace("``", "`"),
+    )
+
+
+def _parameters(kind: type, default: object | None = None) -> str:
     """Return the parameters of a dataclass with their defaults and what its documentation says of them."""
     section = (getdoc(kind) or "").partition("----------\n")[2].partition("\nRaises")[0]
     told: dict[str, str] = {}
-    for names, text in re.findall(r"(?m)^([a-z_, ]+) : .*\n((?:    .*\n?)+)", section):
+    for names, text in re.findall(r"(?m)^([a-z0-9_, ]+) : .*\n((?:    .*\n?)+)", section):
         for name in names.split(", "):
             told[name] = " ".join(text.split())
-    default = kind()
+    default = default or kind()
     rows = [
         f"| `{part.name}` | {_default(getattr(default, part.name))} | {told[part.name]} |"
         for part in fields(kind)
@@ -1022,8 +1070,8 @@ def _default(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        return ", ".join(part.name.lower() for part in value) or "none"
-    return str(value)
+        return ", ".join(map(_default, value)) or "none"
+    return value.name.lower() if isinstance(value, Enum) else str(value)
 
 
 if __name__ == "__main__":
