@@ -174,6 +174,10 @@ class PowerLine:
         self._impulse_at_ns = chance.randrange(self._half_period_ns)
         self._background_dbuv = background_dbuv(CARRIER_HZ, medium.baud)
 
+    def move(self, station: int, place: Place) -> None:
+        """Connect a station somewhere else from now on."""
+        self._places[station] = place
+
     def open_poles(self, house: int, *, opened: bool) -> None:
         """Open or close the three poles of a house's meter."""
         houses = self.conditions.open_houses

@@ -13,7 +13,6 @@ from joy311.device.link_line import Line, Station
 from joy311.device.load import PhaseLoad
 from joy311.device.memory import RamMemory
 from joy311.device.power_line import Conditions, Place, PowerLine
-from joy311.device.power_supply import SupplyParameters
 from joy311.device.two_wire import Cable, TwoWire
 from joy311.device.virtual_meter import VirtualMeter
 from joy311.instant import MILLISECOND_NS, SECOND_NS
@@ -30,8 +29,6 @@ CIU_NUMBER = 311
 
 COUPLING_NS, WAITING_NS = SECOND_NS, 100 * MILLISECOND_NS
 """How long at most no part looks at the others, and how long while one of them does not run [ns]."""
-
-_MAINS_V = SupplyParameters().works_from_v
 
 
 class _Dark:
@@ -74,6 +71,9 @@ class SplitMeter:
         Seed of the CIU's chance.
     battery : Battery, optional
         The CIU's cells.
+    line_now : int, optional
+        The instant at which the line begins [ns]. With it somebody else lets the meter live, at any pace,
+        and only line and CIU live here; without it the meter's own time is the line's.
     """
 
     def __init__(
@@ -87,19 +87,22 @@ class SplitMeter:
         number: int,
         seed: int | str,
         battery: Battery | None = None,
+        line_now: int | None = None,
     ) -> None:
         self._channel = channel
+        self._drives_meter = line_now is None
         self._model = model
         self._memory = memory
         self._seed = seed
         self._battery = battery or Battery()
         self.load = load
         """What is connected behind the load switch."""
-        self._line = Line(channel, meter.now)
-        self._end = MeterEnd(meter, self.medium, meter.now)
+        now = meter.now if line_now is None else line_now
+        self._line = Line(channel, now)
+        self._end = MeterEnd(meter, self.medium, now)
         self._line.attach(self._end)
         if memory.read() is None:
-            VirtualCiu.commission(memory, model, meter.now, number=number, seed=seed)
+            VirtualCiu.commission(memory, model, now, number=number, seed=seed)
         self._line.attach(_Dark())
         self._ciu: VirtualCiu | None = None
         self._supply_on = meter.supply_on
@@ -116,6 +119,7 @@ class SplitMeter:
         memory: RecordMemory | None = None,
         number: int = CIU_NUMBER,
         bit_error_rate: float | None = None,
+        line_now: int | None = None,
     ) -> SplitMeter:
         """Return a meter with a JOYU3 at the other end of a `cable`."""
         channel = TwoWire(cable, seed, bit_error_rate=bit_error_rate)
@@ -127,6 +131,7 @@ class SplitMeter:
             memory=memory or RamMemory(),
             number=number,
             seed=seed,
+            line_now=line_now,
         )
 
     @classmethod
@@ -142,6 +147,7 @@ class SplitMeter:
         number: int = CIU_NUMBER,
         battery: Battery | None = None,
         bit_error_rate: float | None = None,
+        line_now: int | None = None,
     ) -> SplitMeter:
         """Return a meter with a JOYU1 on the same transformer.
 
@@ -153,7 +159,7 @@ class SplitMeter:
             Where the meter, its CIU and any neighbours' CIUs are connected.
         seed : int or str
             Seed of all chance.
-        conditions, load, memory, number, battery, bit_error_rate
+        conditions, load, memory, number, battery, bit_error_rate, line_now
             As for `PowerLine` and `SplitMeter`.
         """
         channel = PowerLine(places, seed, conditions, bit_error_rate=bit_error_rate)
@@ -166,6 +172,7 @@ class SplitMeter:
             number=number,
             seed=seed,
             battery=battery,
+            line_now=line_now,
         )
 
     @property
@@ -223,10 +230,10 @@ class SplitMeter:
         """Whether a token waits in the CIU for its result, with or without supply."""
         return self._ciu is not None and self._ciu.token_pending
 
-    def press(self, key: Key) -> None:
-        """Press a key of the CIU; a dark one does not notice."""
+    def press(self, key: Key, delay_ns: int = 0) -> None:
+        """Press a key of the CIU, now or `delay_ns` later [ns]; a dark one does not notice."""
         if self._ciu is not None:
-            self._ciu.press(key, self.now)
+            self._ciu.press(key, self.now + delay_ns)
 
     def advance(self, until_ns: int) -> None:
         """Let meter, line and CIU live until `until_ns`.
@@ -280,14 +287,14 @@ class SplitMeter:
 
     def _let_meter_live(self, until_ns: int) -> None:
         meter = self._end.meter
-        if meter.now < until_ns:
+        if self._drives_meter and meter.now < until_ns:
             meter.advance(self.load, until_ns)
             self._couple()
 
     def _couple(self) -> None:
         """Let the parts act on each other: the switch on the channel, the supply on the CIU."""
         meter, channel = self._end.meter, self._channel
-        now = max(self._line.now, meter.now)
+        now = max(self._line.now, meter.now) if self._drives_meter else self._line.now
         switched = meter.supply_on != self._supply_on
         self._supply_on = meter.supply_on
         if isinstance(channel, TwoWire):
@@ -299,7 +306,8 @@ class SplitMeter:
             if meter.running:
                 self._end.sense_short(channel.shorted, now)
             return
-        mains = self._supply_on and max(self.load.volts) >= _MAINS_V
+        # The mains that feed the meter are those behind its switch.
+        mains = self._supply_on and meter.running
         if channel.has_mains(0) is not mains:
             channel.open_poles(0, opened=not mains)
         if self._ciu is None:

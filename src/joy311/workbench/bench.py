@@ -16,6 +16,7 @@ from joy311.workbench.clock_file import ClockFile
 from joy311.workbench.counter import Counter
 from joy311.workbench.engineering import EngineeringDesk
 from joy311.workbench.rig import Recording, Rig
+from joy311.workbench.split import SplitBench
 from joy311.workbench.workshop import Workshop, bring_record_back, renew_chip
 
 LOW_CREDIT_WH = (5_000, 2_000)
@@ -40,12 +41,15 @@ class Bench:
         Where engineering tokens are made.
     workshop : Workshop
         Where parts of the meter are broken and mended.
+    split : SplitBench
+        The customer interface unit, if one is connected.
     """
 
     rig: Rig
     counter: Counter
     desk: EngineeringDesk
     workshop: Workshop
+    split: SplitBench
     _demonstration: DemonstrationShop
     _memory: MeterMemory
     _closed: bool = False
@@ -89,7 +93,10 @@ class Bench:
         workshop = Workshop(meter, place / _COPY)
         counter = Counter(demonstration.shop, demonstration.meter, demonstration.neighbour)
         rig = Rig(meter, clock, recording, chance)
-        return cls(rig, counter, desk, workshop, demonstration, memory)
+        split = SplitBench(
+            meter, lambda unit: FileMemory(place / f"{unit.lower()}.nvm"), chance.getrandbits(32)
+        )
+        return cls(rig, counter, desk, workshop, split, demonstration, memory)
 
     def decoder_keys(self) -> dict[str, DecoderKey]:
         """Return the keys of the shop's two meters by a name for people, the bench's first."""
@@ -107,6 +114,7 @@ class Bench:
         with ExitStack() as stack:
             stack.callback(self._demonstration.close)
             stack.callback(self._memory.close)
+            stack.callback(self.split.close)
             stack.callback(self.rig.close)
 
 

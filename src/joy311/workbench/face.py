@@ -249,6 +249,43 @@ def drawing(identity: Identity, variant: Variant | None = None) -> str:
     )
 
 
+def unit_drawing() -> str:
+    """Return the SVG of a customer interface unit's front: glass and keys as the meter's, in their own case.
+
+    It uses the colours of the meter's drawing, which stands on the same page. Its display and keys have names
+    of their own, so that nobody takes them for the meter's.
+    """
+    width, height = _UNIT_SIZE
+    # The same pieces as in the meter's drawing, with other names.
+    glass = _display().replace('data-testid="lcd"', 'data-testid="unit-lcd"', 1)
+    keys = "".join(
+        _key(key, _UNIT_KEYPAD_AT[0] + column * _KEY_STEP[0], _UNIT_KEYPAD_AT[1] + row * _KEY_STEP[1])
+        for row, line in enumerate(KEYPAD)
+        for column, key in enumerate(line)
+    ).replace('aria-label="', 'aria-label="Unit ')
+    light_x, light_y = 440, 320
+    return (
+        '<svg class="joy-meter" xmlns="http://www.w3.org/2000/svg" role="group" '
+        f'aria-label="Customer interface unit" viewBox="0 0 {width} {height}">'
+        f'<rect x="18" y="24" width="484" height="{height - 40}" rx="30" fill="url(#joy-case)" '
+        'stroke="#bcc3c4" stroke-width="1.5"/>'
+        '<text x="60" y="78" class="joy-name" font-size="24" font-weight="800">CIU</text>'
+        '<rect x="56" y="98" width="408" height="169" rx="12" fill="url(#joy-bezel)" stroke="#0c1013"/>'
+        f"{glass}{keys}"
+        '<g class="joy-led joy-led-green" data-ciu-light="" role="img" aria-label="link light">'
+        f'<circle cx="{light_x}" cy="{light_y}" r="8.4" fill="#3c4449"/>'
+        f'<circle class="joy-led-lens" cx="{light_x}" cy="{light_y}" r="6.6"/>'
+        f'<g class="joy-led-on"><circle class="joy-led-lit" cx="{light_x}" cy="{light_y}" r="6.6"/></g>'
+        f'<text x="{light_x}" y="{light_y + 24}" class="joy-print" font-size="11" '
+        'text-anchor="middle">LINK</text>'
+        "</g></svg>"
+    )
+
+
+_UNIT_SIZE = (520, 590)
+_UNIT_KEYPAD_AT = (170, 288)
+
+
 def _display() -> str:
     """Return the glass: unlit segments and icons stay faintly visible, as on a real one."""
     (x, y), (width, height) = _GLASS_AT, GLASS_MM

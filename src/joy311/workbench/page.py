@@ -31,9 +31,11 @@ from joy311.workbench.panels.details import build_details, mode_text
 from joy311.workbench.panels.engineering import build_engineering
 from joy311.workbench.panels.events import build_events
 from joy311.workbench.panels.faults import build_faults
+from joy311.workbench.panels.split import build_split
 from joy311.workbench.panels.surroundings import build_surroundings
 from joy311.workbench.panels.switches import Switches
 from joy311.workbench.rig import SPEEDS, Happening, Rig
+from joy311.workbench.split import SplitBench
 from joy311.workbench.workshop import Workshop
 
 STYLE = (Path(__file__).parent / "workbench.css").read_text(encoding="utf-8")
@@ -234,13 +236,14 @@ def _first_shown(points: list[Point], now_ns: int, window: str) -> int:
 
 
 LOAD, SURROUNDINGS, FAULTS, EVENTS, DETAILS = "Load", "Surroundings", "Faults", "Event log", "Meter"
+UNIT = "Unit"
 """The tabs beside the meter."""
 
 SHOP, ENGINEERING = "Shop", "Engineering tokens"
 """The tabs of those who make tokens."""
 
 
-def build(rig: Rig, counter: Counter, desk: EngineeringDesk, workshop: Workshop) -> None:
+def build(rig: Rig, counter: Counter, desk: EngineeringDesk, workshop: Workshop, split: SplitBench) -> None:
     """Build the page of a bench; call it inside a NiceGUI page function.
 
     Parameters
@@ -253,6 +256,8 @@ def build(rig: Rig, counter: Counter, desk: EngineeringDesk, workshop: Workshop)
         Where engineering tokens are made.
     workshop : Workshop
         Where parts of the meter are broken and mended.
+    split : SplitBench
+        The customer interface unit.
     """
     ui.add_css(STYLE)
     ui.page_title("JOY311 workbench")
@@ -262,7 +267,7 @@ def build(rig: Rig, counter: Counter, desk: EngineeringDesk, workshop: Workshop)
         _build_header(rig, face)
         _build_figures(rig)
         with ui.element("div").classes("joy-middle"):
-            tabs = _tabs((LOAD, SURROUNDINGS, FAULTS, EVENTS, DETAILS))
+            tabs = _tabs((LOAD, SURROUNDINGS, FAULTS, EVENTS, UNIT, DETAILS))
             with ui.tab_panels(tabs, value=LOAD, animated=False, keep_alive=True).classes("joy-panels"):
                 with ui.tab_panel(LOAD).classes("joy-panel"):
                     _build_load(rig)
@@ -274,6 +279,8 @@ def build(rig: Rig, counter: Counter, desk: EngineeringDesk, workshop: Workshop)
                     build_faults(rig, workshop)
                 with ui.tab_panel(EVENTS).classes("joy-panel"):
                     build_events(rig, lambda: tabs.value == EVENTS)
+                with ui.tab_panel(UNIT).classes("joy-panel"):
+                    build_split(split, counter.token)
                 with ui.tab_panel(DETAILS).classes("joy-panel joy-panel-details"):
                     build_details(rig, counter.meter_number)
         with ui.element("div").classes("joy-makers"):

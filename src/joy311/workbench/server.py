@@ -22,6 +22,7 @@ from joy311.workbench.bench import Bench
 from joy311.workbench.inspector import add_inspector
 from joy311.workbench.page import build
 from joy311.workbench.rig import Rig
+from joy311.workbench.split import SplitBench
 from joy311.workbench.testbed import add_door
 
 Scope = MutableMapping[str, Any]
@@ -86,7 +87,7 @@ def create_application(bench: Bench, *, on_failure: Callable[[], object]) -> App
     add_door(site, bench.rig)
     ui.run_with(
         site,
-        root=lambda: build(bench.rig, bench.counter, bench.desk, bench.workshop),
+        root=lambda: build(bench.rig, bench.counter, bench.desk, bench.workshop, bench.split),
         title="JOY311 workbench",
         favicon="⚡",
         tailwind=False,
@@ -101,7 +102,7 @@ def create_application(bench: Bench, *, on_failure: Callable[[], object]) -> App
             # A mounted application's start-up does not run by itself, so both are run here.
             await stack.enter_async_context(api.lifespan())
             await stack.enter_async_context(site.router.lifespan_context(site))
-            clock = asyncio.create_task(run_clock(bench.rig))
+            clock = asyncio.create_task(run_clock(bench.rig, bench.split))
             clock.add_done_callback(lambda task: None if task.cancelled() else on_failure())
             try:
                 yield
@@ -123,8 +124,8 @@ def create_application(bench: Bench, *, on_failure: Callable[[], object]) -> App
     return application
 
 
-async def run_clock(rig: Rig) -> None:
-    """Let the rig live with the world's clock until cancelled.
+async def run_clock(rig: Rig, split: SplitBench) -> None:
+    """Let the rig and the unit live with the world's clock until cancelled.
 
     Raises
     ------
@@ -136,6 +137,7 @@ async def run_clock(rig: Rig) -> None:
         await asyncio.sleep(TICK_S)
         now_ns = time.monotonic_ns()
         rig.advance(now_ns - before_ns)
+        split.follow(now_ns - before_ns)
         before_ns = now_ns
 
 

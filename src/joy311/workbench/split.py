@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from joy311.device import VirtualMeter
+from joy311.device import MeterMemory, VirtualMeter
 from joy311.device.ciu_battery import Battery
-from joy311.device.ciu_unit import CIU_MODELS, RecordMemory
+from joy311.device.ciu_unit import CIU_MODELS
 from joy311.device.power_line import Place, PowerLine
 from joy311.device.split_meter import CIU, SplitMeter
 from joy311.device.two_wire import Cable, CableFault, TwoWire
 from joy311.errors import InvalidInput, Refused, StorageError
-from joy311.instant import SECOND_NS
+from joy311.instant import MILLISECOND_NS, SECOND_NS
 from joy311.link import MediumName
 from joy311.meter import CiuLink
 from joy311.panel import Key, Light, Screen
@@ -35,6 +35,9 @@ NOISES = {"as the line has it": None, "1e-5": 1e-5, "1e-4": 1e-4, "1e-3": 1e-3, 
 
 MOST_M = 1_000
 """Longest cable on the bench [m]."""
+
+KEY_INTERVAL_NS = 80 * MILLISECOND_NS
+"""Time between two keys of a token that types itself [ns]."""
 
 LONGEST_TICK_NS = SECOND_NS
 """Real time that the link makes up for at most [ns]."""
@@ -72,10 +75,10 @@ class SplitBench:
         Seed of noise and of the unit's own chance.
     """
 
-    def __init__(self, meter: VirtualMeter, open_memory: Callable[[str], RecordMemory], seed: int) -> None:
+    def __init__(self, meter: VirtualMeter, open_memory: Callable[[str], MeterMemory], seed: int) -> None:
         self._meter = meter
         self._open_memory = open_memory
-        self._memories: dict[str, RecordMemory] = {}
+        self._memories: dict[str, MeterMemory] = {}
         self._seed = seed
         self._now = 0
         self._split: SplitMeter | None = None
@@ -130,6 +133,12 @@ class SplitBench:
                 line_now=self._now,
             )
 
+    def close(self) -> None:
+        """Give the memories back."""
+        self._split = None
+        for memory in self._memories.values():
+            memory.close()
+
     def follow(self, elapsed_ns: int) -> None:
         """Let link and unit live for a span of real time [ns]."""
         self._now += min(elapsed_ns, LONGEST_TICK_NS)
@@ -140,6 +149,12 @@ class SplitBench:
         """Press a key of the unit."""
         if self._split is not None:
             self._split.press(key)
+
+    def type_keys(self, digits: str) -> None:
+        """Let digits type themselves on the unit, as fast as a quick finger."""
+        if self._split is not None:
+            for place, digit in enumerate(digits):
+                self._split.press(Key(digit), place * KEY_INTERVAL_NS)
 
     def lay(self, way: Way) -> None:
         """Let something else lie between from now on.
