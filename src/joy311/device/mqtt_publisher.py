@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from joy311.device.mqtt_messages import (
@@ -304,6 +304,7 @@ class _Publisher:
         self._changed = asyncio.Event()
         self._online: bool | None = None
         self._read_at: float | None = None
+        self._over = False
 
     async def begin(self) -> None:
         """Find the entry of the log behind which publishing begins."""
@@ -337,6 +338,7 @@ class _Publisher:
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
         self._online = self._read_at = None
+        self._over = False
         meter = self._meter
         for message in discovery(self._topics, meter.codes, meter.firmware, self._settings.discovery_prefix):
             await _send(client, message)
@@ -346,12 +348,14 @@ class _Publisher:
         self.tell(f"publishing {meter.number} to the broker at {self._address.where}")
         commands = asyncio.create_task(self._obey(client))
         turns = asyncio.create_task(self._publish(client))
-        stopped = asyncio.create_task(_wait(self._stop))
+        stopped = asyncio.create_task(self._stop.wait())
         try:
             done, _ = await asyncio.wait((commands, turns, stopped), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
+            # A cancellation that meets an acknowledgement gets lost on the way, so the tasks look here too.
+            self._over = True
             for task in (commands, turns, stopped):
                 task.cancel()
             await asyncio.gather(commands, turns, stopped, return_exceptions=True)
@@ -363,7 +367,7 @@ class _Publisher:
         await _send(client, availability(self._topics, online=False))
 
     async def _publish(self, client: aiomqtt.Client) -> None:
-        while True:
+        while not self._over:
             await self._turn(client)
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
@@ -401,27 +405,25 @@ class _Publisher:
 
     async def _obey(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            payload = message.payload
             # An empty retained message is how the broker is told to forget one, by us or by others.
-            if not isinstance(payload, bytes) or not payload:
-                continue
-            text = token_text(payload)
-            if message.retain:
-                for answer in retained_refused(self._topics, text):
-                    await _send(client, answer)
-                continue
-            result, credit_wh = await asyncio.to_thread(self._meter.enter_token, text)
-            self._changed.set()
-            await _send(client, token_result(self._topics, text, result, credit_wh))
+            if isinstance(message.payload, bytes) and message.payload:
+                await self._take_token(client, token_text(message.payload), retained=message.retain)
+            if self._over:
+                return
+
+    async def _take_token(self, client: aiomqtt.Client, text: str, *, retained: bool) -> None:
+        if retained:
+            for answer in retained_refused(self._topics, text):
+                await _send(client, answer)
+            return
+        result, credit_wh = await asyncio.to_thread(self._meter.enter_token, text)
+        self._changed.set()
+        await _send(client, token_result(self._topics, text, result, credit_wh))
 
 
 async def _send(client: aiomqtt.Client, message: Message) -> None:
     """Return once the broker has acknowledged `message`."""
     await client.publish(message.topic, message.payload, qos=QUALITY, retain=message.retained)
-
-
-def _wait(event: asyncio.Event) -> Coroutine[Any, Any, bool]:
-    return event.wait()
 
 
 def _now_s() -> float:
