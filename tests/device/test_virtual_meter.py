@@ -11,10 +11,11 @@ from joy311.device.crystal import BackedClock
 from joy311.device.power_supply import ANNOUNCE_NS, DIPS, START_WITHIN_NS, Dip, SupplyState
 from joy311.device.relay import RelayFault
 from joy311.device.surroundings import REFERENCE, Surroundings
+from joy311.device.thermal import Crystal
 from joy311.device.upsets import DISTURBANCES, Disturbance
 from joy311.errors import StorageError
 from joy311.instant import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
-from joy311.meter import Configuration, EventCode, Fault, OpenReason, TamperKind
+from joy311.meter import CHECKPOINT_QUANTUM_WH, Configuration, EventCode, Fault, OpenReason, TamperKind
 from joy311.meter.diagnosis import FAULTS
 from joy311.meter.tamper import TAMPER_TEXTS, TamperParameters
 from joy311.panel import Icon, Led, Light, Screen
@@ -344,6 +345,28 @@ def test_a_clock_whose_cell_ran_out_says_so_and_prepayment_goes_on() -> None:
     assert Fault.CLOCK_LOST.value not in meter.readout().fault_codes
 
 
+def test_the_meters_clock_follows_its_crystal() -> None:
+    slow = Crystal(offset_ppm=-20.0, turnover_c=25.0, curvature_ppm_per_k2=0.0)
+    meter = VirtualMeter.commission(RamMemory(), factory(), START, clock=BackedClock(START, slow))
+    live(meter, IDLE, 10 * DAY_NS)
+    lost_ns = meter.now - meter.readout().clock_ns
+    assert 17 * SECOND_NS < lost_ns < 18 * SECOND_NS
+    meter.set_clock(meter.now)
+    assert meter.readout().clock_ns == meter.now
+
+
+def test_registers_survive_a_reset_and_with_them_lost_a_quantum_at_most_is_forgiven() -> None:
+    meter = running()
+    live(meter, HEATER, 10 * MINUTE_NS + 7 * SECOND_NS)
+    before = meter.readout()
+    meter.reset()
+    assert meter.readout().total == before.total
+    meter.reset(flipped_bits=200_000, chance=Random("flood"))
+    after = meter.readout()
+    assert 0 <= before.total.wh - after.total.wh < CHECKPOINT_QUANTUM_WH
+    assert after.credit_wh - before.credit_wh == before.total.wh - after.total.wh
+
+
 @pytest.mark.parametrize("name", DISTURBANCES)
 def test_disturbances_move_registers_less_than_the_limit_and_credit_keys_and_identifiers_not_at_all(
     name: str,
@@ -365,13 +388,15 @@ def _strike_and_compare(disturbance: Disturbance, chance: Random, shots: int) ->
     meter = running(5_000)
     for minute in range(2, 8):
         meter.enter_token(credit_token(7, minute=minute))
+    drifted = 0
     for _ in range(shots):
         live(meter, HEATER, chance.randrange(1, 90) * SECOND_NS)
         before, stolen = meter.readout(), meter.pulses
         meter.strike(disturbance, chance)
         after = meter.readout()
         moved = abs(after.total.wh - before.total.wh)
-        assert moved < REGISTER_LIMIT_WH, "a reset forgets less than a quantum, a spike adds less"
+        assert moved < REGISTER_LIMIT_WH, "a spike adds little, and a reset forgets nothing"
+        drifted += after.total.wh - before.total.wh
         assert after.accepted_wh == before.accepted_wh
         assert after.credit_wh - before.credit_wh == before.total.wh - after.total.wh
         assert after.token_ids == before.token_ids
@@ -379,6 +404,7 @@ def _strike_and_compare(disturbance: Disturbance, chance: Random, shots: int) ->
         assert meter.pulses >= stolen
         if after.credit_wh < 20_000:
             break
+    assert abs(drifted) < REGISTER_LIMIT_WH, "nor do all the shots together"
     assert meter.enter_token(credit_token(7, minute=3))[0] is TokenResult.USED_ERROR
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
+from zlib import crc32
 
 from joy311.device.crystal import BackedClock
 from joy311.device.load import PhaseLoad
@@ -17,7 +18,7 @@ from joy311.device.pulse_led import PulseLed
 from joy311.device.relay import LatchingRelay, RelayFault
 from joy311.device.sensors import COVERS, BackupLatch, CoverSwitch, HallSensor, SensorEdge
 from joy311.device.surroundings import REFERENCE, Surroundings
-from joy311.device.upsets import Disturbance, Upset, flip_page_bits, strike, written_pages
+from joy311.device.upsets import Disturbance, Upset, flip_page_bits, flip_ram_bits, strike, written_pages
 from joy311.errors import InvalidInput, StorageError
 from joy311.instant import MILLISECOND_NS, SECOND_NS
 from joy311.meter import (
@@ -26,6 +27,7 @@ from joy311.meter import (
     AppendProfile,
     CiuLink,
     CiuLinkChanged,
+    ClockDrifted,
     ClockSet,
     Commit,
     CommitFailed,
@@ -64,6 +66,7 @@ from joy311.meter import (
     TokenReceived,
 )
 from joy311.meter.lost_meter import LostMeter
+from joy311.meter.record import CHECKPOINT_BYTES
 from joy311.metrology import LinePhasors, PhasorMeter, Thresholds
 from joy311.panel import Key, Led, Light, Screen, Sound
 from joy311.sts import TokenResult
@@ -107,6 +110,12 @@ SPIKE_NS = MILLISECOND_NS // 8
 
 NOMINAL_V = 230.0
 """Voltage at which the supply charged before the meter's life began [V]."""
+
+RAM_BYTES = 32_768
+"""Size of the processor's working memory [bytes]."""
+
+RAM_COPIES_AT = (512, 24_576)
+"""Where the two copies of the registers lie in it, far from each other."""
 
 KEY_REPEAT_NS = 100 * MILLISECOND_NS
 """Time between two presses of a key that is held [ns]."""
@@ -194,6 +203,7 @@ class VirtualMeter:
         self._listener = listener
         self._relay = relay or LatchingRelay()
         self._clock = clock
+        self._drift_told_ns = clock.drift_ns if clock is not None else 0
         self._latch = latch or BackupLatch()
         self._covers = {kind: CoverSwitch(kind, Random(f"{seed}/{kind.name}")) for kind in COVERS}
         self._hall = HallSensor()
@@ -305,8 +315,8 @@ class VirtualMeter:
             listener=listener,
         )
 
-    def _restored(self) -> Meter | LostMeter:
-        """Return the application that the memory describes, taking note of what the memory found."""
+    def _restored(self, kept: bytes | None = None) -> Meter | LostMeter:
+        """Return the application that the memory describes, or newer registers that a reset `kept`."""
         memory = self._memory
         try:
             record = memory.read()
@@ -321,7 +331,7 @@ class VirtualMeter:
             configuration = memory.read_configuration()
         self._take_findings(memory.findings)
         self._findings_told = len(memory.findings)
-        return Meter.restore(record, memory.read_checkpoint(), configuration)
+        return Meter.restore(record, kept or memory.read_checkpoint(), configuration)
 
     def _start(self, *, upset: bool) -> None:
         """Start the application and let it hear what happened while it did not run."""
@@ -559,10 +569,29 @@ class VirtualMeter:
         self._held = (key, self.now, self.now + duration_ns)
         self._plan_board()
 
-    def reset(self) -> None:
-        """Let a disturbance reset the processor: what was only in its working memory is gone."""
+    def reset(self, flipped_bits: int = 0, chance: Random | None = None) -> None:
+        """Let a disturbance reset the processor.
+
+        What was only in its working memory is gone, but for the registers: two copies of them, each with its
+        checksum, lie where a reset clears nothing. With both damaged the newest checkpoint counts.
+
+        Parameters
+        ----------
+        flipped_bits : int
+            Bits of the working memory that the disturbance flipped.
+        chance : random.Random, optional
+            Decides which; needed where bits flip.
+        """
+        image = bytearray(RAM_BYTES)
+        if isinstance(self._meter, Meter):
+            kept = self._meter.checkpoint(self.now).to_bytes()
+            framed = crc32(kept).to_bytes(4, "little") + kept
+            for at in RAM_COPIES_AT:
+                image[at : at + len(framed)] = framed
+        if flipped_bits and chance is not None:
+            flip_ram_bits(image, flipped_bits, chance)
         self._memory = MeterMemory(self._memory.pages)
-        self._meter = self._restored()
+        self._meter = self._restored(_kept(image))
         self._start(upset=True)
 
     def strike(self, disturbance: Disturbance, chance: Random) -> Upset:
@@ -582,7 +611,7 @@ class VirtualMeter:
             spike = PhaseLoad(self._load.volts, (SATURATION_A,) * 3)
             self._meter_step(spike, self.now + upset.spikes * SPIKE_NS)
         if upset.reset or upset.ram_bits:
-            self.reset()
+            self.reset(upset.ram_bits, chance)
         self.check_memory()
         return upset
 
@@ -596,6 +625,9 @@ class VirtualMeter:
 
     def set_clock(self, at_ns: int) -> None:
         """Set the meter's clock to `at_ns` [ns since 1970 UTC]."""
+        if self._clock is not None:
+            self._clock.set(self.now)
+            self._drift_told_ns = 0
         self._handle(ClockSet(at_ns))
 
     def write_setting(self, setting: Setting, value: int) -> None:
@@ -675,6 +707,16 @@ class VirtualMeter:
                 self._supply_off_ns += stop_ns - self.now
                 self.now = stop_ns
             self._reach()
+        if self._clock is not None and self.running:
+            self._follow_crystal(self._clock)
+
+    def _follow_crystal(self, clock: BackedClock) -> None:
+        """Tell the application how far its crystal went astray."""
+        clock.read(self.now)
+        gained_ns = clock.drift_ns - self._drift_told_ns
+        if abs(gained_ns) >= MILLISECOND_NS:
+            self._drift_told_ns += gained_ns
+            self._handle(ClockDrifted(gained_ns))
 
     def _stop_before(self, until_ns: int) -> int:
         """Return the next instant at which something must be decided, at most `until_ns` [ns]."""
@@ -946,6 +988,15 @@ class VirtualMeter:
             live = any(pole and volts > 0.0 for pole, volts in zip(feedback.poles, self._volts, strict=True))
         self._handle(RelayReported(feedback.auxiliary_closed, feedback.coil_intact, live))
         self._measure()
+
+
+def _kept(image: bytearray) -> bytes | None:
+    """Return the registers from the first copy in the working memory that is whole."""
+    for at in RAM_COPIES_AT:
+        copy = bytes(image[at + 4 : at + 4 + CHECKPOINT_BYTES])
+        if crc32(copy) == int.from_bytes(image[at : at + 4], "little") and any(copy):
+            return copy
+    return None
 
 
 def _full_supply(now: int) -> PowerSupply:

@@ -41,6 +41,7 @@ from joy311.meter.events import (
     AlarmMuted,
     CiuLinkChanged,
     CiuPaired,
+    ClockDrifted,
     ClockSet,
     CodeReceived,
     CommitFailed,
@@ -401,6 +402,11 @@ class Meter:
                 self._note(self._tamper.observe(kind, present, now), now)
             case FaultReported(fault, present):
                 self._note(self._diagnosis.report(fault, present, now), now)
+            case ClockDrifted(gained_ns):
+                self._calendar.offset_ns += gained_ns
+                self._watch_month(now)
+                if self._friendly_ends_ns is not None:
+                    self._rule(now)
             case ClockSet(at_ns):
                 self._set_clock(at_ns, now)
             case SettingWritten(setting, value):
@@ -818,6 +824,7 @@ class Meter:
     def _watch_month(self, now: int) -> None:
         """Close the month's consumption when the local calendar turned its page."""
         month = self._calendar.month(now)
+        self._month_ends_ns = self._calendar.month_ends_ns(now)
         if month == self._month:
             return
         if month == self._month + 1:
@@ -1021,7 +1028,7 @@ class Meter:
     def _save_consumption(self, actions: list[Action], now: int) -> None:
         if self._save_checkpoint or self._unsaved_wh >= CHECKPOINT_QUANTUM_WH:
             self._unsaved_wh = 0
-            actions.append(SaveCheckpoint(self._checkpoint(now).to_bytes()))
+            actions.append(SaveCheckpoint(self.checkpoint(now).to_bytes()))
 
     def _plan(self) -> None:
         """Work out when something must be decided next, by time and by energy."""
@@ -1060,7 +1067,9 @@ class Meter:
         """Return how far into its last digit the figure at rest is [Wh], rising with consumption."""
         return self._registers.total_wh if self._post_payment else -self._prepayment.credit_wh
 
-    def _checkpoint(self, now: int) -> Checkpoint:
+    def checkpoint(self, now: int) -> Checkpoint:
+        """Return what consumption moved since the last record, as at `now` [ns]."""
+        self._absorb()
         registers = self._registers
         return Checkpoint(
             self._generation,

@@ -155,6 +155,13 @@ class ClockSet:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockDrifted:
+    """The crystal gained `gained_ns` on true time since it was told last, negative where it lost [ns]."""
+
+    gained_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class SettingWritten:
     """Somebody with the right to do so wrote a setting through a port."""
 
@@ -203,6 +210,7 @@ Event = (
     | SensorChanged
     | FaultReported
     | ClockSet
+    | ClockDrifted
     | SettingWritten
     | ConfigurationWritten
     | PasswordTried

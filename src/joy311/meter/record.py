@@ -51,6 +51,9 @@ _LAYOUT = struct.Struct(
 _CHECKPOINT = struct.Struct("<HQqqqIqIqIqIqIqIqIIq")
 _EMPTY = EnergyRegister()
 
+CHECKPOINT_BYTES = _CHECKPOINT.size
+"""Length of a checkpoint [bytes]."""
+
 
 @dataclass(frozen=True, slots=True)
 class FactoryData:
