@@ -105,9 +105,9 @@ class SplitBench:
             return
         self.way = replace(self.way, fault=CableFault.NONE)
         self._split, self.unit = None, unit
+        if self._meter.running:
+            self._meter.link_changed(CiuLink.ABSENT)
         if unit == NOTHING:
-            if self._meter.running:
-                self._meter.link_changed(CiuLink.ABSENT)
             return
         if unit not in self._memories:
             self._memories[unit] = self._open_memory(unit)

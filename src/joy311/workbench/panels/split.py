@@ -65,10 +65,12 @@ def build_split(split: SplitBench, token: Callable[[], str]) -> None:
     token : callable
         Returns the token that was sold last.
     """
-    with card("Customer interface unit", "unit"), ui.element("div").classes("joy-unit-columns"):
-        _build_face(split)
-        with ui.element("div").classes("joy-unit-side"):
-            _build_way(split, token)
+    with card("Customer interface unit", "unit"):
+        with ui.element("div").classes("joy-unit-columns"):
+            _build_face(split)
+            with ui.element("div").classes("joy-unit-side"):
+                _build_unit(split, token)
+        _build_way(split)
 
 
 def _build_face(split: SplitBench) -> None:
@@ -89,12 +91,44 @@ def _build_face(split: SplitBench) -> None:
     ui.timer(FACE_S, refresh)
 
 
-def _build_way(split: SplitBench, token: Callable[[], str]) -> None:
-    switches = Switches()
-
+def _build_unit(split: SplitBench, token: Callable[[], str]) -> None:
     def connect(event: events.ValueChangeEventArguments[Any]) -> None:
         said(lambda: split.connect(str(event.value)))
         refresh()
+
+    def refresh() -> None:
+        chosen.set_value(split.unit)
+        aerial.set_visibility(split.pairs)
+        minutes = -(-split.pairing_left_ns // MINUTE_NS)
+        words = [_LINK_WORDS[split.link], split.supply_text]
+        words.append("a token waits for its result" if split.token_pending else "")
+        if split.pairs:
+            words.append(f"paired with {split.paired_ciu}" if split.paired_ciu else "meter not paired")
+            words.append(f"open for pairing, {minutes} min" if minutes else "closed for pairing")
+        state.set_content(" · ".join(escape(word) for word in words if word))
+
+    chosen = ui.select(_labels(), value=split.unit, label="Unit", on_change=connect).props("outlined dense")
+    state = ui.html("", sanitize=False).classes("joy-quiet").props("data-testid=unit-state")
+    ui.button("Type the token on the unit", on_click=lambda: said(lambda: split.type_keys(token()))).props(
+        "unelevated no-caps dense color=primary icon=dialpad"
+    )
+    with ui.element("div").classes("joy-unit-side") as aerial:
+        ui.select(
+            list(BATTERIES),
+            value=split.battery,
+            label="Battery",
+            on_change=lambda event: said(lambda: split.change_battery(str(event.value))),
+        ).props("outlined dense")
+        ui.button("Open for pairing", on_click=lambda: said(split.open_pairing)).props(
+            "outline no-caps dense icon=link"
+        )
+        ui.label("Then type 1593570, the meter's number and Enter on the unit.").classes("joy-quiet")
+    refresh()
+    ui.timer(FIGURES_S, refresh)
+
+
+def _build_way(split: SplitBench) -> None:
+    switches = Switches()
 
     def lay(way: Way) -> None:
         said(lambda: split.lay(way))
@@ -111,21 +145,11 @@ def _build_way(split: SplitBench, token: Callable[[], str]) -> None:
 
     def refresh() -> None:
         switches.refresh()
-        chosen.set_value(split.unit)
         length.set_value(split.way.length_m)
+        noise.set_value(split.way.noise)
         metres.set_text(f"{split.way.length_m} m")
         wired.set_visibility(split.unit != NOTHING and not split.pairs)
-        aerial.set_visibility(split.pairs)
-        minutes = -(-split.pairing_left_ns // MINUTE_NS)
-        words = [_LINK_WORDS[split.link], split.supply_text]
-        words.append("a token waits for its result" if split.token_pending else "")
-        if split.pairs:
-            words.append(f"paired with {split.paired_ciu}" if split.paired_ciu else "meter not paired")
-            words.append(f"open for pairing, {minutes} min" if minutes else "closed for pairing")
-        state.set_content(" · ".join(escape(word) for word in words if word))
 
-    chosen = ui.select(_labels(), value=split.unit, label="Unit", on_change=connect).props("outlined dense")
-    state = ui.html("", sanitize=False).classes("joy-quiet").props("data-testid=unit-state")
     with ui.element("div").classes("joy-voltage"):
         ui.label("Length").classes("joy-figure-name")
         length = ui.slider(min=0, max=MOST_M, step=10, value=split.way.length_m).props(
@@ -133,33 +157,23 @@ def _build_way(split: SplitBench, token: Callable[[], str]) -> None:
         )
         length.on("change", slid)
         metres = ui.label().classes("joy-voltage-value")
-    ui.select(
-        list(NOISES),
-        value=split.way.noise,
-        label="Bit errors",
-        on_change=lambda event: lay(replace(split.way, noise=str(event.value))),
-    ).props("outlined dense")
-    with ui.element("div").classes("joy-appliances") as wired:
+        noise = (
+            ui.select(
+                list(NOISES),
+                value=split.way.noise,
+                label="Bit errors",
+                on_change=lambda event: lay(replace(split.way, noise=str(event.value))),
+            )
+            .props("outlined dense")
+            .classes("joy-unit-noise")
+        )
+    with ui.element("div").classes("joy-appliances joy-unit-faults") as wired:
         for icon, label, words, kind in (
-            ("content_cut", "Cut cable", "joined again when off", CableFault.OPEN),
-            ("compress", "Short cable", "both wires touch", CableFault.SHORT),
-            ("swap_horiz", "Cross wires", "polarity is of no matter", CableFault.CROSSED),
+            ("content_cut", "Cut cable", "a break", CableFault.OPEN),
+            ("compress", "Short cable", "wires touch", CableFault.SHORT),
+            ("swap_horiz", "Cross wires", "harmless", CableFault.CROSSED),
         ):
             switches.add(icon, label, words, partial(is_fault, kind), partial(fault, kind))
-    with ui.element("div").classes("joy-unit-line") as aerial:
-        ui.select(
-            list(BATTERIES),
-            value=split.battery,
-            label="Battery",
-            on_change=lambda event: said(lambda: split.change_battery(str(event.value))),
-        ).props("outlined dense")
-        ui.button("Open the meter for pairing", on_click=lambda: said(split.open_pairing)).props(
-            "outline no-caps dense icon=link"
-        )
-        ui.label("Then type 1593570, the meter's number and Enter on the unit.").classes("joy-quiet")
-    ui.button("Type the token on the unit", on_click=lambda: said(lambda: split.type_keys(token()))).props(
-        "unelevated no-caps color=primary icon=dialpad"
-    )
     refresh()
     ui.timer(FIGURES_S, refresh)
 
