@@ -327,7 +327,7 @@ def _supplied(subject: WholeMeter) -> Specimen:
 
 
 def _struck(subject: WholeMeter, requirement: Requirement, disturbance: Disturbance) -> list[Measured]:
-    """Let a disturbance hit the meter again and again, its current circuits open as the limit has it."""
+    """Let a disturbance hit the meter again and again under its base current."""
     ratings = subject.ratings
     shots = round(requirement.figure("shots", ratings))
     limit = _change_kwh(requirement, ratings)
@@ -336,10 +336,7 @@ def _struck(subject: WholeMeter, requirement: Requirement, disturbance: Disturba
     meter = specimen.meter
     specimen.feed(1.0, float(ratings.ib_a))
     specimen.live(STEP_S)
-    # After a cut everything is written down: what a reset may forgive is no change by the shot.
-    specimen.feed(1.0)
-    specimen.cut(QUIET_S, 30.0)
-    before, registered = meter.readout(), specimen.register_wh
+    before, registered, drawn_wh = meter.readout(), specimen.register_wh, specimen.load_wh()
     stayed = True
     for _ in range(shots):
         meter.strike(disturbance, chance)
@@ -347,7 +344,7 @@ def _struck(subject: WholeMeter, requirement: Requirement, disturbance: Disturba
         stayed &= meter.supply_on
     specimen.live(QUIET_S)
     after = meter.readout()
-    moved = specimen.register_wh - registered
+    moved = specimen.register_wh - registered - (specimen.load_wh() - drawn_wh)
     specimen.live(LONGEST_LOCK_OUT_S)
     accepted = specimen.enter(specimen.issuer.credit(1))
     label = f"{shots} x {disturbance.name}, {disturbance.kilovolts:g} kV"
