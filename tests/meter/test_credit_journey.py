@@ -6,7 +6,8 @@ from joy311.device import PhaseLoad, RamMemory, VirtualMeter
 from joy311.instant import HOUR_NS, MINUTE_NS, SECOND_NS
 from joy311.meter import CHECKPOINT_QUANTUM_WH, MAXIMUM_CREDIT_WH, Commit, Meter, OpenReason, Show, SwitchLoad
 from joy311.meter.credit_warning import REMINDER_NS, CreditState
-from joy311.meter.display import RESULT_NS, RESULT_TEXT
+from joy311.meter.display import RESULT_NS
+from joy311.meter.display_items import RESULT_TEXT
 from joy311.meter.events import DeadlineReached, Event, KeyPressed, TokenReceived
 from joy311.meter.record import MeterRecord
 from joy311.meter.token_entry import ENTRY_TIMEOUT_NS
