@@ -99,6 +99,9 @@ SELF_TESTED = frozenset(
 )
 """Faults that the board's own check finds the moment they are there."""
 
+LINK_FAULTS = frozenset({CiuLink.LOST, CiuLink.SHORTED})
+"""States of the way to the customer interface unit that are a fault."""
+
 OF_THE_FACE = frozenset({Fault.KEYPAD_STUCK, Fault.DISPLAY_FAILED})
 """Faults of a keypad and a display, which a split meter does not have."""
 
@@ -835,8 +838,8 @@ class VirtualMeter:
         self._check_saturation(self._load)
 
     def _board_finds(self, fault: Fault) -> bool:
-        broken = self._ciu_link in (CiuLink.LOST, CiuLink.SHORTED)
-        return fault in self._planted or (fault is Fault.CIU_LINK and broken)
+        broken = fault is Fault.CIU_LINK and self._ciu_link in LINK_FAULTS
+        return broken or fault in self._planted
 
     def _check_saturation(self, load: PhaseLoad | None) -> None:
         saturated = Fault.FRONT_END_SATURATED in self._planted or (
