@@ -52,7 +52,7 @@ OPENING = {Fault.FRONT_END_DEAD, Fault.RECORD_LOST}
 REFUSING = {Fault.MEMORY_WRITE_FAILED, Fault.RECORD_LOST}
 FLAGS = {setting.value for setting in Setting if setting.value < 16}
 PERMITTED = {0: {0, 1, 2}, 1: {1, 2}, 2: {1, 2}}
-DRAW, CONFIRM = "811", "863"
+DRAW, CONFIRM, QUIET = ("00", "811"), "863", "813"
 
 
 class IdealMeter:
@@ -336,8 +336,10 @@ class IdealMeter:
             typed, self.digits, self.backspaced_ns = self.digits, "", -SECOND_NS
             if typed in ("", CONFIRM):
                 self.confirm()
-            elif typed == DRAW:
+            elif typed in DRAW:
                 self.draw_emergency_credit()
+            elif typed == QUIET:
+                self.flags ^= {Setting.QUIET_LOW_CREDIT.value}
             elif len(typed) > 11:
                 return self.enter(typed, Door.KEYPAD)
             return None

@@ -71,6 +71,7 @@ from tests.meter.ideal_meter import (
     LOCKED_NS,
     OPENING,
     QUANTA,
+    QUIET,
     REFUSING,
     RETRY_NS,
     TRIPS,
@@ -258,9 +259,9 @@ class TwoMeters:
             self._press(keys[draw(0, len(keys) - 1)])
 
     def type_code(self, draw: Draw) -> None:
-        code = (DRAW, CONFIRM, "801", "860", "999", "812")[draw(0, 5)]
-        if draw(0, 2) == 0 and code != CONFIRM:
-            if code == DRAW:
+        code = (*DRAW, CONFIRM, QUIET, "801", "999", "812")[draw(0, 6)]
+        if draw(0, 2) == 0 and code not in (CONFIRM, QUIET):
+            if code in DRAW:
                 self.ideal.draw_emergency_credit()
             self.board.handle(CodeReceived(code))
             return
