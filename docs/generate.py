@@ -14,12 +14,14 @@ from string import Template
 
 from joy311.ciu.app import TEXTS
 from joy311.ciu.entry import LEVEL_CODES, LEVEL_DIGITS, MOST_SHORT_CODE_DIGITS, PAIRING_CODE
+from joy311.device.ciu_application import PAIRING_NS
+from joy311.device.virtual_meter import LINK_FAULTS
 from joy311.iec62056 import REGISTERS, IntervalStatus, PortError, Register, Speed
 from joy311.iec62056.access import Level
 from joy311.iec62056.registers import Group, Hexadecimal, Number, PeakOf, Special, Text
 from joy311.iec62056.server import TRANSITIONS, Heard, State
 from joy311.iec62056.time_formats import CLOCK_FORMATS, DATE_FORMATS, STAMP_FORMATS
-from joy311.instant import MILLISECOND_NS, SECOND_NS, from_iso, to_datetime
+from joy311.instant import MILLISECOND_NS, MINUTE_NS, SECOND_NS, from_iso, to_datetime
 from joy311.link import LAYOUTS as LINK_LAYOUTS
 from joy311.link import MEDIA, PUBLIC_DATA, STALE
 from joy311.link.container import PREAMBLE, SIZES, STRIDE, SYNC_BITS, SYNC_TOLERANCE
@@ -27,9 +29,10 @@ from joy311.link.frame import MOST_DATA
 from joy311.link.message import Field as MessageField
 from joy311.link.message import Layout as MessageLayout
 from joy311.link.public_data import ADDRESS_IDENTIFIERS, BLOCKS
+from joy311.meter.app import LINK_LIGHT
 from joy311.meter.configuration import MOST_BYTES, Configuration
 from joy311.meter.credit_warning import CREDIT_ICONS, CREDIT_LIGHT, CreditWarningParameters
-from joy311.meter.diagnosis import FAULTS
+from joy311.meter.diagnosis import FAULTS, Fault
 from joy311.meter.display import (
     HOME_NS,
     ITEM_NS,
@@ -522,6 +525,16 @@ $sizes
 | text | when |
 | --- | --- |
 $texts
+
+## The meter
+A meter expects a CIU if it is split, if it is paired, or once it has heard one. A CIU that said that it lives
+on its battery, or whose socket is dead behind the open load switch, may be silent. Pairing is open for
+$pairing_minutes minutes after a meter without a CIU was switched on, or an installer opened it, until a CIU
+has paired.
+
+| the CIU | communication light | fault |
+| --- | --- | --- |
+$ciu_links
 """)
 
 
@@ -570,6 +583,11 @@ def _link() -> str:
         second_level=LEVEL_CODES[1],
         level_digits=LEVEL_DIGITS,
         texts="\n".join(f"| `{text}` | {when} |" for when, text in TEXTS.items()),
+        pairing_minutes=PAIRING_NS // MINUTE_NS,
+        ciu_links="\n".join(
+            f"| {link.value} | {light.value} | {Fault.CIU_LINK.text if link in LINK_FAULTS else 'none'} |"
+            for link, light in LINK_LIGHT.items()
+        ),
     )
 
 
