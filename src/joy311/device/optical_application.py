@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from zlib import crc32
 
+from joy311.device.power_supply import SupplyState
 from joy311.device.virtual_meter import VirtualMeter
 from joy311.errors import InvalidInput, StorageError
 from joy311.iec62056 import (
@@ -156,13 +157,13 @@ class MeterApplication:
 
     @property
     def powered(self) -> bool:
-        """Whether the meter has a supply; without one its port is dark."""
-        return self._meter.running
+        """Whether the meter has a supply; from the moment it announces a failure its port is dark."""
+        return self._meter.running and self._meter.supply_state is SupplyState.RUNNING
 
     def value(self, code: str, periods_back: int, now: int) -> Value | PortError:  # noqa: ARG002 - the meter has a clock of its own
         """Return the value of a register, or of charged energy at the end of an earlier month."""
         self._catch_up()
-        if not self._meter.running:
+        if not self.powered:
             return PortError.BUSY
         try:
             firmware = self._meter.meter
@@ -194,6 +195,8 @@ class MeterApplication:
     def write(self, code: str, value: int | str, level: Level, now: int) -> PortError | None:  # noqa: ARG002 - judged already
         """Write a register, and return None once that is durable."""
         self._catch_up()
+        if not self.powered:
+            return PortError.BUSY
         try:
             return self._write(code, value)
         except InvalidInput:
@@ -269,7 +272,7 @@ class MeterApplication:
         """Whether the firmware refuses passwords now, as the port understands it."""
         self._catch_up()
         try:
-            locked = not self._meter.running or self._meter.meter.access_lockout_ns > 0
+            locked = not self.powered or self._meter.meter.access_lockout_ns > 0
         except StorageError:
             locked = True
         return AccessState(WRONG_PROOFS_ALLOWED, self._clock()) if locked else AccessState()
