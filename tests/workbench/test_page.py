@@ -7,6 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
+from joy311.meter import OpenReason
+from joy311.meter.load_switch import REASON_TEXTS
 from tests.workbench.running import Workbench
 from tests.workbench.visiting import WAIT_MS, Visit
 
@@ -54,9 +56,11 @@ def test_money_becomes_light_runs_down_warns_and_goes_out(browser: Browser, work
     visit.log("Low credit")
     expect(visit.lcd).to_have_attribute("data-lcd-icons", re.compile("low credit"), timeout=WAIT_MS)
     visit.log("Very low credit")
-    visit.log("Supply off: credit has ended")
+    visit.log(f"Supply off: {REASON_TEXTS[OpenReason.NO_CREDIT].title}")
     visit.reads("supply", "OFF")
     visit.reads("power", "0 W")
+    # Nobody reads a display that scrolls six hundred times too fast.
+    visit.button("×1").click()
     visit.shows("0.00")
     expect(visit.lamp("credit")).to_have_attribute("data-light", "on")
     expect(visit.lcd).to_have_attribute("data-lcd-icons", re.compile("supply off"))
