@@ -8,8 +8,10 @@ import pytest
 from joy311.errors import StorageError
 from joy311.instant import MILLISECOND_NS, SECOND_NS, from_iso
 from joy311.meter import Fault
+from joy311.panel import Key
 from joy311.sts import TokenResult
 from joy311.workbench.bench import Bench
+from joy311.workbench.testbed import state
 from joy311.workbench.workshop import repairs_itself
 
 NOW = from_iso("2026-11-22T08:00:00Z")
@@ -147,3 +149,18 @@ def test_the_meter_survives_that_its_supply_fails_while_its_memory_refuses(bench
     bench.rig.rewire(mains=True)
     let_pass(bench, 5 * SECOND_NS)
     assert bench.rig.running
+
+
+def test_a_lost_record_leaves_a_bench_that_still_answers(bench: Bench) -> None:
+    bench.rig.switch("heater", True)
+    bench.workshop.plant(Fault.RECORD_LOST)
+    let_pass(bench, 2 * SECOND_NS)
+    told = state(bench.rig)
+    assert (told["faults"], told["credit_wh"], told["supply_on"]) == (["Err 09"], None, False)
+    bench.rig.press(Key("5"))
+    bench.rig.set_speed(3600)
+    let_pass(bench, 25 * SECOND_NS)
+    bench.rig.set_speed(1)
+    bench.workshop.mend(Fault.RECORD_LOST)
+    let_pass(bench, SECOND_NS)
+    assert state(bench.rig)["credit_wh"] == 17_200
