@@ -393,7 +393,7 @@ def test_a_password_guessed_at_full_speed_is_locked_out_also_after_a_restart(new
         assert "ER08" in joy311("read", where, "--log").stderr
 
 
-@pytest.fixture(params=[pytest.param(4, id="few"), pytest.param(60, id="many", marks=pytest.mark.long)])
+@pytest.fixture(params=[pytest.param(3, id="few"), pytest.param(60, id="many", marks=pytest.mark.long)])
 def kills(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
