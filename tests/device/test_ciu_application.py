@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -35,6 +36,7 @@ from joy311.meter import CiuLink, Configuration, EventCode, Fault, Setting
 from joy311.meter.configuration import TokenParameters
 from joy311.panel import Icon, Key, Led, Light
 from joy311.sts import TokenResult
+from tests.link.test_exchange import rubbish
 from tests.meters import HEATER, OTHER_KEY, PATIENT, START, credit_token, new_meter, type_digits
 
 WIRE, PLC = MediumName.TWO_WIRE, MediumName.PLC
@@ -346,6 +348,24 @@ def test_a_modem_of_the_power_line_is_told_by_its_url() -> None:
     medium, port = open_link("plc+listen://127.0.0.1:0", at_meter=True)
     port.close()
     assert medium is MEDIA[PLC]
+
+
+@pytest.mark.parametrize(("name", "frames"), [(WIRE, 5_000), (PLC, 1_000)])
+def test_rubbish_on_the_line_changes_nothing_in_the_meter(name: MediumName, frames: int) -> None:
+    chance = Random(f"rubbish/{name}")
+    meter = new_meter(configuration=SPLIT)
+    end = MeterEnd(meter, MEDIA[name], meter.now)
+    before, screen = meter.meter.record(0), meter.screen
+    now = meter.now
+    for _ in range(frames):
+        now += chance.randrange(150 * MILLISECOND_NS)
+        end.receive(rubbish(chance, MEDIA[name]), now)
+        end.expire(now)
+    after = meter.meter.record(0)
+    # That no unit came is all that the meter has noticed.
+    assert replace(after, watchers=()) == replace(before, watchers=())
+    assert meter.readout().fault_codes == (Fault.CIU_LINK,) * (name is WIRE)
+    assert (meter.screen.text, meter.screen.index) == (screen.text, screen.index)
 
 
 def test_a_screen_that_is_sent_is_the_one_that_is_shown() -> None:

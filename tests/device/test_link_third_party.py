@@ -5,18 +5,20 @@ from __future__ import annotations
 import dlt645  # type: ignore[import-untyped]
 import pytest
 
+from joy311.device.ciu_application import CiuApplication
 from joy311.device.link_campaign import LedgerMeter
 from joy311.device.link_line import Line
 from joy311.device.two_wire import Cable, CableFault, TwoWire
-from joy311.instant import SECOND_NS
-from joy311.link import MEDIA, MediumName, Slave
+from joy311.instant import HOUR_NS, SECOND_NS
+from joy311.link import MEDIA, Application, MediumName, Slave
+from tests.meters import HEATER, PATIENT, credit_token, new_meter
 
 
 class Terminal:
     """The master's serial port: what is written goes onto the line, what is heard can be read."""
 
-    def __init__(self, cable: Cable) -> None:
-        self.meter = LedgerMeter()
+    def __init__(self, cable: Cable, meter: Application | None = None) -> None:
+        self.meter = meter or LedgerMeter()
         self._line = Line(TwoWire(cable, "third party"), 0)
         self._line.attach(Slave(MEDIA[MediumName.TWO_WIRE], self.meter))
         self._number = self._line.attach(self)
@@ -61,6 +63,19 @@ def test_a_foreign_master_finds_the_meter_and_reads_energy_and_voltages(cable: C
     assert voltages == ["2301", "2298", "2314"]
     assert read(port, address, "02020100") == "004350"
     assert read(port, address, "02800002") == "5001"
+
+
+def test_a_foreign_master_reads_what_the_whole_meter_has_counted() -> None:
+    meter = new_meter(configuration=PATIENT)
+    meter.enter_token(credit_token(1_000))
+    meter.advance(HEATER, meter.now + 3 * HOUR_NS)
+    port = Terminal(Cable(500.0), CiuApplication(meter, meter.now))
+    address = dlt645.get_addr(port)
+    assert address == "012345678903"
+    assert dlt645.get_active_energy(address, port) == meter.readout().total.wh // 10 / 100 == 18.0
+    assert [read(port, address, f"02010{phase}00") for phase in (1, 2, 3)] == ["2300"] * 3
+    assert read(port, address, "02030000") == "060000"
+    assert read(port, address, "02020100") == "008696"
 
 
 def test_what_is_not_kept_is_answered_with_an_error() -> None:
