@@ -27,6 +27,8 @@ from tests.meters import KEY, attributes, credit_token
 
 ADDRESS = "012345678903"
 DRN = "12345678903"
+KILL_SHARE = 0.03
+"""Share of tokens in whose exchange the meter's process is killed, if the exchange has not ended before."""
 
 
 def free_port() -> int:
@@ -65,7 +67,7 @@ class Meter:
             [
                 *(sys.executable, "-m", "joy311", "meter", "run", "--json", "--quiet"),
                 *("--state", str(self.state), "--factory", str(key_document(directory / "key.json"))),
-                *("--config", str(configuration), "--ciu", url, "--speed", "5"),
+                *("--config", str(configuration), "--ciu", url, "--speed", "20"),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -87,6 +89,11 @@ class Meter:
         with self._more:
             assert self._more.wait_for(lambda: any(name in said for said in self.said), PATIENCE_S), self.said
         return next(said[name] for said in self.said if name in said)
+
+    def type(self, line: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -138,6 +145,8 @@ def test_a_ciu_of_the_power_line_pairs_with_a_meter_in_another_process(tmp_path:
     meter = Meter(tmp_path, "plc://127.0.0.1:0?distance_m=100&bit_error_rate=0.003&seed=5")
     ciu = Terminal(meter.where, tmp_path / "ciu.memory")
     try:
+        meter.type("pairing")
+        assert meter.wait_for("said") == "open for pairing"
         ciu.wait_for(text="no PAIr")
         ciu.type(f"1593570{DRN}=")
         ciu.wait_for(text="PAIrEd", paired=True)
@@ -169,7 +178,7 @@ def bring(directory: Path, url: str, tokens: int, seed: str) -> None:
                     "digits": credit_token(1, minute=counter),
                 }
                 answer = None
-                kill_at_s = time.monotonic() + chance.random() / 5 if chance.random() < 0.01 else None
+                kill_at_s = time.monotonic() + chance.random() / 20 if chance.random() < KILL_SHARE else None
                 while not isinstance(answer, Answered):
                     station.outcomes.clear()
                     port.write(station.start(Request(Message.TOKEN, values), time.time_ns()))
