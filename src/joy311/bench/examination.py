@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from joy311.bench.limits import WHOLE_METER_EDITIONS, Band, Requirement, load_limits
+from joy311.bench.limits import PORT_EDITIONS, WHOLE_METER_EDITIONS, Band, Requirement, load_limits
 from joy311.bench.procedures.point import Point, passes
 from joy311.bench.ratings import Ratings
 from joy311.bench.type_test import ClauseResult, PointResult, TypeTest
@@ -89,7 +89,7 @@ def examine(
     Parameters
     ----------
     standard : str
-        Number of the standard, one of `joy311.bench.limits.WHOLE_METER_EDITIONS`.
+        Number of the standard, of `joy311.bench.limits.WHOLE_METER_EDITIONS` or `PORT_EDITIONS`.
     subject : object
         What is examined.
     examinations : mapping of str to callable
@@ -112,7 +112,7 @@ def examine(
     InvalidInput
         If a key names no clause.
     """
-    limits = load_limits(WHOLE_METER_EDITIONS[standard])
+    limits = load_limits((WHOLE_METER_EDITIONS | PORT_EDITIONS)[standard])
     chosen = list(examinations) if keys is None else list(keys)
     for key in chosen:
         if key not in examinations:

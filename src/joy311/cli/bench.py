@@ -38,6 +38,13 @@ Out = Annotated[Path, typer.Option("--out", help="Directory for what is written.
 @app.command("run")
 def run(
     out: Out,
+    url: Annotated[
+        str | None,
+        typer.Argument(
+            help="62056-21: the port of anybody's meter, tcp://HOST:PORT, pty://PATH or a serial port.",
+            show_default=False,
+        ),
+    ] = None,
     un: Un = 230,
     ib: Ib = 5,
     accuracy_class: Annotated[int, typer.Option("--class", help="Class to judge by: 1 or 2.")] = 1,
@@ -50,7 +57,7 @@ def run(
         str,
         typer.Option(
             "--standard",
-            help="62053-21 (metrology), or 62055-31, 62052-11 or 62055-41 on the whole meter.",
+            help="62053-21 (metrology), 62055-31, 62052-11 or 62055-41 (whole meter), or 62056-21 (port).",
         ),
     ] = "62053-21",
     fault: Annotated[
@@ -66,6 +73,24 @@ def run(
         Path | None,
         typer.Option("--device-key-file", help="The test device's key and attributes, as JSON."),
     ] = None,
+    address: Annotated[
+        str, typer.Option("--address", help="62056-21: the meter's address.", show_default=False)
+    ] = "",
+    password: Annotated[
+        str | None,
+        typer.Option(
+            "--password",
+            help="62056-21: what opens the reader's level.",
+            envvar="JOY311_PORT_PASSWORD",
+            show_default=False,
+        ),
+    ] = None,
+    patient: Annotated[
+        bool, typer.Option("--patient", help="62056-21: wait three minutes for a silent session to end.")
+    ] = False,
+    lock_out: Annotated[
+        bool, typer.Option("--lock-out", help="62056-21: try the lock-out, which leaves the meter locked.")
+    ] = False,
     seed: Seed = DEFAULT_SEED,
     meters: Annotated[
         int, typer.Option("--meters", help="Also read so many meters off the line, into the report.")
@@ -80,6 +105,7 @@ def run(
     # isort: split
     from joy311.bench.findings import as_json, findings
     from joy311.bench.monte_carlo import run_line
+    from joy311.bench.port_test import PORT_STANDARD
     from joy311.bench.ratings import Ratings
     from joy311.bench.report import report_html
     from joy311.bench.type_test import METROLOGICAL
@@ -88,6 +114,8 @@ def run(
     _check_directory(out)
     ratings = Ratings(un, ib, freq, accuracy_class)
     started = time.perf_counter()
+    if standard != PORT_STANDARD and (url is not None or address or patient or lock_out):
+        raise InvalidInput(f"a port is tested by IEC {PORT_STANDARD}, not by {standard}", field="url")
     if standard == METROLOGICAL:
         if device is not None or device_key_file is not None:
             raise InvalidInput(f"a device is tested by IEC 62055-41, not by {standard}", field="device")
@@ -97,9 +125,30 @@ def run(
             raise InvalidInput(
                 f"IEC {standard} is for the whole JOY311: neither --meter nor --meters", field="meter"
             )
-        done = _test_whole_meter(
-            ratings, standard, fault, seed, category=category, surge=surge, device=device, key=device_key_file
-        )
+        if standard == PORT_STANDARD:
+            if device is not None or device_key_file is not None:
+                raise InvalidInput(f"a device is tested by IEC 62055-41, not by {standard}", field="device")
+            done = _test_port(
+                ratings,
+                url,
+                fault,
+                seed,
+                address=address,
+                password=password,
+                patient=patient,
+                lock_out=lock_out,
+            )
+        else:
+            done = _test_whole_meter(
+                ratings,
+                standard,
+                fault,
+                seed,
+                category=category,
+                surge=surge,
+                device=device,
+                key=device_key_file,
+            )
     tested = time.perf_counter()
     found = findings(done)
     if meters:
@@ -152,11 +201,14 @@ def monte_carlo(
 def faults() -> None:
     """List the planted faults and the clauses that must find each."""
     from joy311.bench.faults import FAULTS
+    from joy311.bench.port_faults import PORT_FAULTS
+    from joy311.bench.port_test import PORT_STANDARD
     from joy311.bench.type_test import METROLOGICAL
     from joy311.bench.whole_faults import WHOLE_FAULTS
 
     rows = [(METROLOGICAL, each.key, each.title, each.fails) for each in FAULTS.values()]
     rows += [(each.standard, each.key, each.title, each.fails) for each in WHOLE_FAULTS.values()]
+    rows += [(PORT_STANDARD, each.key, each.title, frozenset({each.fails})) for each in PORT_FAULTS.values()]
     width = max(len(key) for _, key, _, _ in rows)
     for standard, key, title, fails in rows:
         typer.echo(f"{standard}  {key:{width}}  {title}: fails {', '.join(sorted(fails))}")
@@ -196,6 +248,43 @@ def _test_whole_meter(
             return run_token_test(tokens, issuer, subject, tell_progress=tell)
     with _progress("testing", "clauses") as tell:
         return run_whole_test(standard, subject, tell_progress=tell)
+
+
+def _test_port(
+    ratings: Ratings,
+    url: str | None,
+    fault: str | None,
+    seed: int,
+    *,
+    address: str,
+    password: str | None,
+    patient: bool,
+    lock_out: bool,
+) -> TypeTest:
+    """Test our own port, in simulated time and by every clause, or the one at a URL by what is allowed."""
+    from joy311.bench.devices.port_device import READER_PASSWORD, SimulatedPort, port_at
+    from joy311.bench.port_faults import plant_port_fault
+    from joy311.bench.port_test import run_port_test
+    from joy311.bench.whole_meter import WholeMeter
+    from joy311.errors import InvalidInput
+
+    if url is None:
+        if address or patient or lock_out:
+            raise InvalidInput("our own port needs no options: it is tried by every clause", field="url")
+        port = SimulatedPort(WholeMeter.of_variant(ratings, seed))
+        subject = (plant_port_fault(fault, port) if fault is not None else port).under_test()
+    elif fault is not None:
+        raise InvalidInput("a fault cannot be planted in somebody's meter", field="fault")
+    else:
+        subject = port_at(
+            url,
+            address=address,
+            password=READER_PASSWORD if password is None else password,
+            patient=patient,
+            locks_out=lock_out,
+        )
+    with _progress("testing", "clauses") as tell:
+        return run_port_test(subject, seed, ratings=ratings, tell_progress=tell)
 
 
 def _remote(

@@ -168,7 +168,7 @@ class OpticalReader:
     """
 
     def __init__(self, url: str, address: str = "", *, software_7e1: bool = False) -> None:
-        self._line = _reader_line(url, software_7e1=software_7e1)
+        self._line = open_reader_line(url, software_7e1=software_7e1)
         self._address = address
         self._client = Client()
         self._now = steady_clock()
@@ -351,7 +351,16 @@ class OpticalReader:
         return effect
 
 
-def _reader_line(url: str, *, software_7e1: bool) -> ReaderLine:
+def open_reader_line(url: str, *, software_7e1: bool = False) -> ReaderLine:
+    """Return the line to the meter at `url`: ``tcp://HOST:PORT``, ``pty://PATH`` or a serial port's path.
+
+    Raises
+    ------
+    InvalidInput
+        If it is none of these.
+    StorageError
+        If the line cannot be had.
+    """
     if url.startswith(TCP):
         return TcpReaderLine(url.removeprefix(TCP), software_7e1=software_7e1)
     if "://" in url and not url.startswith(PSEUDO_TERMINAL):

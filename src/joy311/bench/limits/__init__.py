@@ -2,6 +2,7 @@
 
 from joy311.bench.limits.tables import (
     ALL_EDITIONS,
+    PORT_EDITIONS,
     WHOLE_METER_EDITIONS,
     Band,
     LimitRow,
@@ -10,4 +11,13 @@ from joy311.bench.limits.tables import (
     load_limits,
 )
 
-__all__ = ["ALL_EDITIONS", "WHOLE_METER_EDITIONS", "Band", "LimitRow", "Limits", "Requirement", "load_limits"]
+__all__ = [
+    "ALL_EDITIONS",
+    "PORT_EDITIONS",
+    "WHOLE_METER_EDITIONS",
+    "Band",
+    "LimitRow",
+    "Limits",
+    "Requirement",
+    "load_limits",
+]

@@ -20,7 +20,13 @@ WHOLE_METER_EDITIONS = {
 }
 """Files that the whole meter is judged by, for each standard it is tested by."""
 
-ALL_EDITIONS = (*EDITIONS, *(file for files_ in WHOLE_METER_EDITIONS.values() for file in files_))
+PORT_EDITIONS = {"62056-21": ("iec62056_21",)}
+"""Files that a local port is judged by, for the standard it is tested by."""
+
+ALL_EDITIONS = (
+    *EDITIONS,
+    *(file for files_ in (WHOLE_METER_EDITIONS | PORT_EDITIONS).values() for file in files_),
+)
 """Every file of limits, in the order of the documentation."""
 
 CONFIDENCES = {
