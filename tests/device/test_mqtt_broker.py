@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +33,10 @@ from joy311.device.mqtt_publisher import (
 from joy311.errors import InvalidInput
 from joy311.instant import HOUR_NS, SECOND_NS
 from joy311.meter import EventCode, LogEntry, TamperKind
-from joy311.sts import TokenResult
+from joy311.sts import BaseDate, TokenResult, TransferCredit, encode, token_id_at
+from tests.cli.running_meter import RunningMeter, write_factory_file
 from tests.device.test_mqtt_messages import check_discovery
-from tests.meters import START, credit_token, new_meter
+from tests.meters import KEY, START, credit_token, new_meter
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 ROOT = Path(__file__).parent.parent.parent
@@ -364,6 +366,27 @@ def test_a_meter_without_supply_is_offline_and_tells_of_it_when_it_is_back(broke
             meter.advance(PhaseLoad(), meter.now + HOUR_NS)
         subscriber.is_online(True)
         subscriber.said(TOPICS.event, lambda said: said["event_type"] == "power_up")
+
+
+def test_a_meter_that_runs_as_a_process_is_published_and_killed(broker: Broker, tmp_path: Path) -> None:
+    key = write_factory_file(tmp_path / "factory.json")
+    arguments = ("--state", str(tmp_path / "meter"), "--factory", str(key), "--mqtt", broker.url)
+    token = encode(TransferCredit(0, 5, token_id_at(time.time_ns(), BaseDate.BDT_2014), 50), KEY).digits
+    with subscribed(broker) as subscriber, RunningMeter(*arguments) as running:
+        subscriber.said(TOPICS.state)
+        subscriber.send(token)
+        assert subscriber.said(TOPICS.token_result)["event_type"] == "Accept"
+        subscriber.said(TOPICS.state, lambda said: said["19.10.0"] == 5.0)
+        running.kill()
+        subscriber.is_online(False)
+    # What the meter promised over MQTT was durable before it was said.
+    with subscribed(broker) as subscriber, RunningMeter(*arguments[:2], *arguments[4:]) as running:
+        subscriber.said(TOPICS.event, lambda said: said["event_type"] == "power_up")
+        subscriber.said(TOPICS.state, lambda said: said["19.10.0"] == 5.0)
+        subscriber.send(token)
+        assert subscriber.said(TOPICS.token_result)["event_type"] == "UsedError"
+        assert running.stop() == 0
+        subscriber.is_online(False)
 
 
 def test_a_publisher_that_starts_again_tells_of_the_failure_it_missed() -> None:

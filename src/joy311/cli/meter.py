@@ -78,6 +78,15 @@ def run(
             show_default=False,
         ),
     ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Broker to publish to: mqtt://[USER[:PASSWORD]@]HOST[:PORT][/BASE], mqtts:// by TLS.",
+            envvar="JOY311_MQTT_URL",
+            show_default=False,
+        ),
+    ] = None,
     mode: Annotated[str, typer.Option(help="Protocol mode of the port: A, B or C.")] = "C",
     baud: Annotated[int, typer.Option(help="Speed that the port offers [Bd].")] = 9600,
     reaction_ms: Annotated[
@@ -147,6 +156,8 @@ def run(
         if ciu is not None:
             where = process.serve_ciu(ciu)
             _say({"ciu": where}, f"ciu {where}", as_json=as_json)
+        if mqtt is not None:
+            process.publish(mqtt, lambda line: typer.echo(line, err=True))
         terminal = _Terminal(process, Console(process, parse_load), as_json=as_json, quiet=quiet)
         process.run(terminal)
     finally:

@@ -447,6 +447,30 @@ class MeterProcess:
         self.ciu_ends[place], where = self._links.enter_context(serving)
         return where
 
+    def publish(self, url: str, tell: Callable[[str], None] | None = None) -> None:
+        """Publish every meter by MQTT until the process is closed.
+
+        Parameters
+        ----------
+        url : str
+            ``mqtt://[USER[:PASSWORD]@]HOST[:PORT][/BASE]``; ``mqtts://`` by TLS.
+        tell : callable, optional
+            Told, in a thread of its own, when the broker is reached and when it is lost.
+
+        Raises
+        ------
+        InvalidInput
+            If the URL is none, or the extra ``mqtt`` is not installed.
+        StorageError
+            If a meter's record is lost.
+        """
+        from joy311.device.mqtt_publisher import mqtt_publishing
+
+        for place, living in enumerate(self.meters):
+            catch_up = self._catching_up(place)
+            publishing = mqtt_publishing(living.meter, url, lock=self.lock, catch_up=catch_up, tell=tell)
+            self._links.enter_context(publishing)
+
     def run(self, each_turn: Callable[[], bool] | None = None) -> None:
         """Live until `stop` is called, or `each_turn` returns true; the meters are not stopped yet then.
 
