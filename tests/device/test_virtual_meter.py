@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from joy311.device import MeterMemory, PhaseLoad, RamMemory, RamPages, VirtualMeter
 from joy311.device.crystal import BackedClock
+from joy311.device.memory import LAYOUT, Region
 from joy311.device.power_supply import ANNOUNCE_NS, DIPS, START_WITHIN_NS, Dip, SupplyState
 from joy311.device.relay import RelayFault
 from joy311.device.surroundings import REFERENCE, Surroundings
 from joy311.device.thermal import Crystal
 from joy311.device.upsets import DISTURBANCES, Disturbance
 from joy311.errors import StorageError
-from joy311.instant import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
+from joy311.instant import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, from_iso
 from joy311.meter import CHECKPOINT_QUANTUM_WH, Configuration, EventCode, Fault, OpenReason, TamperKind
+from joy311.meter.configuration import TokenParameters
 from joy311.meter.diagnosis import FAULTS
+from joy311.meter.supply_limits import SupplyLimitParameters
 from joy311.meter.tamper import TAMPER_TEXTS, TamperParameters
-from joy311.panel import Icon, Led, Light, Screen
-from joy311.sts import BaseDate, ClearTamperCondition, TokenResult, encode, token_id_at
-from tests.meters import HEATER, KEY, START, credit_token, factory, new_meter
+from joy311.panel import Icon, Key, Led, Light, Screen
+from joy311.sts import (
+    BaseDate,
+    ClearTamperCondition,
+    SetMaximumPowerLimit,
+    TokenResult,
+    encode,
+    key_change_tokens,
+    plan_key_change,
+    token_id_at,
+)
+from tests.meters import HEATER, KEY, OTHER_KEY, START, attributes, credit_token, factory, new_meter
 
 IDLE = PhaseLoad()
 DARK = PhaseLoad((0.0, 0.0, 0.0))
@@ -441,3 +454,207 @@ def test_an_old_chip_with_its_record_on_it_is_not_overwritten() -> None:
     VirtualMeter.commission(MeterMemory(pages), factory(), START)
     with pytest.raises(StorageError, match="not overwritten"):
         VirtualMeter.commission(MeterMemory(pages), factory(), START)
+
+
+def test_a_memory_that_was_mended_is_well_again_after_a_cut_too() -> None:
+    meter = running()
+    meter.plant(Fault.MEMORY_WRITE_FAILED)
+    assert meter.enter_token(credit_token(10, minute=5))[0] is TokenResult.NOT_READY
+    meter.mend(Fault.MEMORY_WRITE_FAILED)
+    meter.enter_token(credit_token(10, minute=5))
+    live(meter, DARK, MINUTE_NS)
+    live(meter, IDLE, MINUTE_NS)
+    assert Fault.MEMORY_WRITE_FAILED.value not in meter.readout().fault_codes
+    assert meter.enter_token(credit_token(10, minute=6))[0] is TokenResult.ACCEPT
+
+
+@pytest.mark.parametrize("restart", ["cut", "reset"])
+def test_a_cause_that_is_gone_is_not_there_after_a_restart(restart: str) -> None:
+    kind = TamperKind.METER_COVER
+    meter = running(configuration=Configuration(tamper=TamperParameters(disconnect=(kind,))))
+    meter.open_cover(kind, True)
+    live(meter, IDLE, 5 * SECOND_NS)
+    meter.open_cover(kind, False)
+    live(meter, IDLE, MINUTE_NS)
+    if restart == "cut":
+        live(meter, DARK, 10 * SECOND_NS)
+    else:
+        meter.reset()
+    live(meter, IDLE, MINUTE_NS)
+    assert meter.enter_token(clear_tamper_token(7))[0] is TokenResult.ACCEPT
+    live(meter, IDLE, MINUTE_NS)
+    assert not meter.readout().tampers
+    assert meter.supply_on
+
+
+@pytest.mark.parametrize("fault", [Fault.COIL_OPEN, Fault.CALIBRATION_LOST], ids=lambda fault: fault.name)
+def test_what_was_mended_is_gone_after_a_cut_and_what_was_not_is_found_again(fault: Fault) -> None:
+    meter = running()
+    meter.plant(fault)
+    live(meter, DARK, MINUTE_NS)
+    live(meter, IDLE, MINUTE_NS)
+    assert fault.value in meter.readout().fault_codes
+    meter.mend(fault)
+    live(meter, DARK, MINUTE_NS)
+    live(meter, IDLE, MINUTE_NS)
+    assert not meter.readout().fault_codes
+
+
+@pytest.mark.parametrize("stuck", [Fault.RELAY_WILL_NOT_OPEN, Fault.COIL_OPEN], ids=lambda fault: fault.name)
+def test_a_meter_without_record_gives_up_on_a_relay_that_does_not_open(stuck: Fault) -> None:
+    meter = running()
+    meter.plant(stuck)
+    meter.plant(Fault.RECORD_LOST)
+    live(meter, IDLE, MINUTE_NS)
+    assert meter.screen.text == Fault.RECORD_LOST.text
+
+
+def test_a_dead_memory_keeps_no_house_at_400_volts() -> None:
+    meter = running()
+    meter.plant(Fault.MEMORY_WRITE_FAILED)
+    live(meter, PhaseLoad((400.0,) * 3, (10.0,) * 3), MINUTE_NS)
+    assert not meter.supply_on
+
+
+def test_a_cover_opened_around_a_cut_is_never_missed() -> None:
+    kind = TamperKind.TERMINAL_COVER
+    for before_ns in (-SECOND_NS // 10, 3 * SECOND_NS // 10):
+        meter = running()
+        if before_ns < 0:
+            live(meter, DARK, -before_ns)
+            meter.open_cover(kind, True)
+        else:
+            meter.open_cover(kind, True)
+            live(meter, IDLE, before_ns)
+        live(meter, DARK, 30 * SECOND_NS)
+        meter.open_cover(kind, False)
+        live(meter, IDLE, MINUTE_NS)
+        assert meter.readout().tampers & kind
+
+
+def test_a_staged_section_does_not_open_a_lock_out() -> None:
+    meter = running(configuration=Configuration(tokens=TokenParameters(judging_ms=0)))
+    change = plan_key_change(
+        attributes(), replace(attributes(), key_revision=2), OTHER_KEY, tell_supply_group=False
+    )
+    section = key_change_tokens(change, KEY)[0].digits
+    judged = 0
+    for wrong in range(12):
+        result, _ = meter.enter_token(credit_token(1, wrong, OTHER_KEY))
+        judged += result is TokenResult.CRC_ERROR
+        meter.enter_token(section)
+    assert judged == 3
+    assert meter.readout().lockout_ns > 0
+
+
+def test_an_announced_cut_keeps_counters_and_the_last_result() -> None:
+    meter = running()
+    for _ in range(3):
+        meter.open_cover(TamperKind.METER_COVER, True)
+        live(meter, IDLE, 20 * MINUTE_NS)
+        meter.open_cover(TamperKind.METER_COVER, False)
+        live(meter, IDLE, 20 * MINUTE_NS)
+    meter.enter_token(credit_token(1_000))
+    before = meter.readout()
+    assert before.last_result is TokenResult.USED_ERROR
+    live(meter, DARK, MINUTE_NS)
+    live(meter, IDLE, MINUTE_NS)
+    after = meter.readout()
+    assert (after.last_result, after.tokens_refused) == (before.last_result, before.tokens_refused)
+    counters = meter.meter.event_counters
+    assert counters.count(EventCode.METER_COVER_OPENED) == 3
+    assert counters.count(EventCode.POWER_DOWN) == 1
+
+
+def test_a_lock_out_that_is_over_does_not_come_back_with_the_supply() -> None:
+    meter = running()
+    for wrong in range(4):
+        meter.enter_token(credit_token(1, wrong, OTHER_KEY))
+        live(meter, IDLE, MINUTE_NS)
+    assert meter.readout().lockout_ns == 0
+    live(meter, DARK, 10 * SECOND_NS)
+    live(meter, IDLE, START_WITHIN_NS)
+    assert meter.readout().lockout_ns == 0
+
+
+def test_free_tokens_wash_no_tamper_out_of_the_log_and_wear_no_relay() -> None:
+    meter = running(configuration=Configuration(tokens=TokenParameters(judging_ms=0)))
+    meter.open_cover(TamperKind.METER_COVER, True)
+    live(meter, IDLE, MINUTE_NS)
+    operations = meter.readout().switch_operations
+    for _ in range(1_100):
+        assert meter.enter_token("00000000000201328896")[0] is TokenResult.ACCEPT
+    for _ in range(100):
+        assert meter.enter_token("00000000000150997584")[0] is TokenResult.ACCEPT
+        live(meter, IDLE, 11 * SECOND_NS)
+    assert EventCode.METER_COVER_OPENED in logged(meter)
+    assert meter.readout().switch_operations - operations <= 6
+
+
+def test_a_step_that_ends_at_a_pulse_raises_nothing() -> None:
+    low, high = 0, 3 * SECOND_NS
+    while high - low > 1:
+        middle = (low + high) // 2
+        meter = running()
+        start = meter.pulses
+        live(meter, HEATER, middle)
+        low, high = (middle, high) if meter.pulses == start else (low, middle)
+    meter = running()
+    live(meter, HEATER, high - 1)
+    live(meter, HEATER, 1)
+    total = meter.readout().total
+    assert (total.wh << 32) + total.quanta == meter.take_energy().metered_quanta
+
+
+def test_months_are_neither_invented_nor_lost() -> None:
+    meter = new_meter()
+    accept_at = from_iso("2026-04-01T00:00:05Z")
+    meter.enter_token(credit_token(18_000))
+    meter.advance(HEATER, from_iso("2026-03-02T08:00:00Z"))
+    meter.advance(IDLE, accept_at)
+    march = meter.readout().past_month_wh
+    assert march[0] == 144_000
+    meter.set_clock(accept_at - 15 * SECOND_NS)
+    live(meter, IDLE, MINUTE_NS)
+    assert meter.readout().past_month_wh == march
+    live(meter, HEATER, HOUR_NS)
+    meter.advance(DARK, from_iso("2026-07-05T00:00:00Z"))
+    live(meter, IDLE, MINUTE_NS)
+    assert meter.readout().past_month_wh == (0, 0, 6_000, 144_000, 0, 0)
+
+
+def test_nothing_done_to_a_dark_meter_raises() -> None:
+    meter = running()
+    live(meter, DARK, MINUTE_NS)
+    assert meter.press(Key.ENTER) is None
+    meter.plant(Fault.COIL_OPEN)
+    meter.mend(Fault.COIL_OPEN)
+    meter.strike(DISTURBANCES["burst"], Random(0))
+    live(meter, IDLE, MINUTE_NS)
+    assert meter.running
+
+
+def test_a_limit_of_zero_by_token_lifts_the_one_of_the_configuration() -> None:
+    meter = running(configuration=Configuration(supply=SupplyLimitParameters(power_limit_w=5_000)))
+    assert meter.meter.power_limit_w == 5_000
+    token = encode(SetMaximumPowerLimit(1, token_id_at(START, BaseDate.BDT_2014) + 9, 0), KEY).digits
+    assert meter.enter_token(token)[0] is TokenResult.ACCEPT
+    live(meter, HEATER, 10 * MINUTE_NS)
+    assert meter.meter.power_limit_w == 0
+    assert meter.supply_on
+
+
+def test_a_new_kind_of_finding_is_told_however_many_of_another_there_were() -> None:
+    meter = running()
+    live(meter, HEATER, 4 * HOUR_NS)
+    pages = meter.memory.pages
+    assert isinstance(pages, RamPages)
+    for page in range(LAYOUT[Region.CHECKPOINTS].first, LAYOUT[Region.CHECKPOINTS].first + 400):
+        if pages.cycles(page):
+            pages.rot(page, 9)
+    for _ in range(20):
+        meter.check_memory()
+    meter.plant(Fault.MEMORY_WORN)
+    for minute in range(10, 16):
+        meter.enter_token(credit_token(1, minute=minute))
+    assert Fault.MEMORY_WORN.value in meter.readout().fault_codes

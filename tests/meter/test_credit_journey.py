@@ -272,7 +272,9 @@ def test_a_token_through_the_port_is_seen_though_digits_were_half_typed() -> Non
     meter = new_meter()
     type_digits(meter, "57")
     assert meter.enter_token("1" * 19)[0] is TokenResult.FORMAT_ERROR
-    assert meter.screen.text == "LEn 19"
+    assert meter.screen.text == "57", "what is no token takes nothing away"
+    assert meter.enter_token(credit_token(3))[0] is TokenResult.ACCEPT
+    assert meter.screen.text == "AccEPt"
 
 
 def test_an_event_shows_no_token() -> None:

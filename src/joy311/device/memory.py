@@ -32,8 +32,8 @@ PROFILE_ROWS = 35_136
 COPIES = 2
 """Whole copies of record and configuration after every commit."""
 
-MOST_FINDINGS = 64
-"""Findings that are kept; what is found beyond is known already to be bad."""
+MOST_FINDINGS = 8
+"""Findings of one kind in one region that are kept; what is found beyond is known already to be bad."""
 
 PAGE_TRIES = 8
 """Pages of a ring that a write tries before it gives up."""
@@ -242,7 +242,7 @@ class MeterMemory:
 
     @property
     def findings(self) -> tuple[MemoryFinding, ...]:
-        """What was found wrong at power-up and since, each once, at most `MOST_FINDINGS`."""
+        """What was found wrong at power-up and since, each once, at most `MOST_FINDINGS` alike."""
         return tuple(self._findings)
 
     @property
@@ -384,7 +384,8 @@ class MeterMemory:
 
     def _noting(self, region: Region) -> Note:
         def note(kind: FindingKind, page: int) -> None:
-            if len(self._findings) < MOST_FINDINGS:
+            alike = sum(found.kind is kind and found.region is region for found in self._findings)
+            if alike < MOST_FINDINGS:
                 self._findings[MemoryFinding(kind, region, page)] = None
 
         return note

@@ -79,7 +79,7 @@ class PulseLed:
                     f"{last.start_ns + last.duration_ns} ns",
                     field="start_ns",
                 )
-        if end_ns - start_ns < 4 * count:
+        if end_ns < start_ns or (count > 1 and end_ns - start_ns < 4 * count):
             raise InvalidInput(f"{count} pulses within {end_ns - start_ns} ns", field="end_ns")
         if count:
             self.pulses += count

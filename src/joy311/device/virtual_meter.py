@@ -59,6 +59,7 @@ from joy311.meter import (
     SetBacklight,
     SetLight,
     Setting,
+    Settings,
     SettingWritten,
     Show,
     SwitchLoad,
@@ -273,7 +274,13 @@ class VirtualMeter:
             raise StorageError("the memory already holds a meter's record; it is not overwritten")
         if configuration is not None:
             memory.configure(configuration.to_bytes())
-        memory.commit(MeterRecord(factory, committed_at_ns=now).to_bytes())
+        supply = (configuration or Configuration()).supply
+        settings = Settings(
+            low_credit_wh=factory.low_credit_wh,
+            power_limit_w=supply.power_limit_w,
+            unbalance_limit_w=supply.unbalance_limit_w,
+        )
+        memory.commit(MeterRecord(factory, settings, committed_at_ns=now).to_bytes())
         return cls(
             memory,
             now,
@@ -345,6 +352,9 @@ class VirtualMeter:
             self._clock.power_on(self.now)
             clock_lost = self._clock.lost
         found, self._found = self._found, set()
+        # The start looks at everything again; what was known before it is not told twice.
+        found |= {fault for fault in SELF_TESTED if self._board_finds(fault)}
+        self._write_failed = self._saturated = False
         self._handle(
             PoweredUp(
                 self._relay.feedback().auxiliary_closed,
@@ -356,10 +366,10 @@ class VirtualMeter:
             )
         )
         for kind, cover in self._covers.items():
-            if cover.open:
-                self._handle(SensorChanged(kind, True))
-        for kind in sorted(self._hall.present):
-            self._handle(SensorChanged(kind, True))
+            self._handle(SensorChanged(kind, cover.open))
+        for kind in (TamperKind.MAGNET_DC, TamperKind.MAGNET_AC):
+            self._handle(SensorChanged(kind, kind in self._hall.present))
+        self._report_relay()
         self._check_board()
 
     def _thresholds(self) -> Thresholds:
@@ -425,7 +435,7 @@ class VirtualMeter:
 
     def readout(self) -> Readout:
         """Return the registers and states as a reader sees them."""
-        return self.meter.readout()
+        return self.meter.readout(self.now)
 
     @property
     def split(self) -> bool:
@@ -498,7 +508,7 @@ class VirtualMeter:
             raise InvalidInput(f"the meter has no cover {kind!r}", field="kind")
         self._covers[kind].move(opened, self.now)
         self._plan_board()
-        if opened and not self.running:
+        if opened and self.supply_state is not SupplyState.RUNNING:
             self._latch.opened(kind, self.now)
 
     def surround(self, surroundings: Surroundings) -> None:
@@ -785,7 +795,9 @@ class VirtualMeter:
                     # What the capacitor pays for covers many times what is written here.
                     self._handle(PowerFailing())
                     self._flush_profile()
+                    self._latch.power_off(event.at_ns)
                 case SupplyChange.RETURNED:
+                    self._latch.power_on(event.at_ns)
                     self._handle(PowerReturned())
                     self._measure()
                 case SupplyChange.BROWNED_OUT:
@@ -806,6 +818,10 @@ class VirtualMeter:
         self.lights = dict.fromkeys(Led, Light.OFF)
         self.backlight = False
         self._latch.power_off(self.now)
+        for kind, cover in self._covers.items():
+            if cover.open:
+                # Opened just before, it may not have been believed yet.
+                self._latch.opened(kind, self.now)
         if self._clock is not None:
             self._clock.power_off(self.now)
 
@@ -916,6 +932,9 @@ class VirtualMeter:
         self._handle(EnergyMeasured(increment))
 
     def _handle(self, event: Event) -> TokenResult | None:
+        """Let `event` happen; in the dark nobody hears it, and what lasts is found at the start."""
+        if not self.running and not self._closed:
+            return None
         report = self._run(self._meter_handle(event))
         return report.result if report else None
 

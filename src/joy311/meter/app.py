@@ -68,7 +68,7 @@ from joy311.meter.lockout import Lockout
 from joy311.meter.phases import Phases
 from joy311.meter.prepayment import CHECKPOINT_QUANTUM_WH, Prepayment
 from joy311.meter.readout import Readout
-from joy311.meter.record import Checkpoint, FactoryData, MeterRecord
+from joy311.meter.record import PAST_MONTHS, Checkpoint, FactoryData, MeterRecord
 from joy311.meter.registers import Registers
 from joy311.meter.reverse_energy import ReverseEnergy
 from joy311.meter.settings import Settings
@@ -234,6 +234,8 @@ class Meter:
         self._friendly = False
         self._floor_wh = 0
         self._asked: Report | None = None
+        self._drove: bool | None = None
+        self._opens_anyway = False
         self._deadline_ns: int | None = None
         self._turn_ns: int | None = None
         self._friendly_ends_ns: int | None = None
@@ -374,8 +376,6 @@ class Meter:
             case KeyPressed(key, door):
                 self._press(key, door, now)
             case TokenReceived(text, door, exchange):
-                # The result must be seen, so digits half typed on the keypad give way.
-                self._entry.finish()
                 self._communicate(now)
                 self._receive(text, door, exchange, now)
             case CodeReceived(code):
@@ -445,8 +445,12 @@ class Meter:
         self._tell(EventCode.UPSET_RESET if event.upset else EventCode.POWER_UP, now)
         if event.upset:
             self._note(self._diagnosis.report(Fault.UPSET, True, now), now)
-        self._note(self._diagnosis.report(Fault.CLOCK_LOST, event.clock_lost, now), now)
-        for fault in event.faults:
+        found = {*event.faults, *([Fault.CLOCK_LOST] if event.clock_lost else [])}
+        for fault in self._diagnosis.present:
+            # What the start does not find is over, or is found again when it next shows.
+            if fault not in found and not fault.hold_s:
+                self._note(self._diagnosis.report(fault, False, now), now)
+        for fault in sorted(found):
             self._note(self._diagnosis.report(fault, True, now), now)
         if event.opened_while_off:
             self._note(self._tamper.opened_while_off(event.opened_while_off, now), now)
@@ -459,7 +463,8 @@ class Meter:
 
     def _fail_power(self, now: int) -> None:
         self._power_failures += 1
-        self._save_checkpoint = True
+        # Counters and the last result are in the record only, and the capacitor pays for it.
+        self._must_commit = True
         self._entries += self._log.flush()
         self._tell(EventCode.POWER_DOWN, now)
         self._keep(self._profile.cut(self._totals(), self._calendar.clock_ns(now), now, self._standing()))
@@ -560,10 +565,8 @@ class Meter:
         self._friendly = settings.has(MeterFlag.FRIENDLY_CREDIT) and self._calendar.is_friendly(now)
         drawn_wh = self._emergency_wh() if prepayment.emergency_drawn else 0
         self._floor_wh = -drawn_wh
-        supply = self._configuration.supply
-        self._note(self._limits.set_power_limit(settings.power_limit_w or supply.power_limit_w, now), now)
-        unbalance_w = settings.unbalance_limit_w or supply.unbalance_limit_w
-        self._note(self._limits.set_unbalance_limit(unbalance_w, now), now)
+        self._note(self._limits.set_power_limit(settings.power_limit_w, now), now)
+        self._note(self._limits.set_unbalance_limit(settings.unbalance_limit_w, now), now)
         self._switch.require_confirmation(settings.has(MeterFlag.CONFIRM_RECONNECTION))
         self._warning.set_levels(settings.low_credit_wh)
         self._warning.allow(emergency_wh=drawn_wh, friendly=self._friendly, suspended=self._post_payment)
@@ -694,6 +697,8 @@ class Meter:
         if self._lockout.remaining_ns(now) and not is_for_any_meter(token):
             self._answer(Verdict(TokenResult.LOCKOUT, DETAIL[TokenResult.LOCKOUT]), door, exchange, now)
             return
+        # The result of a token must be seen, so digits half typed on the keypad give way to it.
+        self._entry.finish()
         verdict = execute(token, self._keys, self._prepayment, self._settings, now)
         self._answer(verdict, door, exchange, now)
 
@@ -719,11 +724,12 @@ class Meter:
                 units = verdict.credited_units or 0
                 self._link = (exchange.session, exchange.counter, result, units)
                 self._must_commit = True
-            self._tell(
-                EventCode.TOKEN_ACCEPTED if verdict.accepted else EventCode.TOKEN_REFUSED,
-                now,
-                value=verdict.credited_units if verdict.credited_units is not None else int(result),
-            )
+            # What can be typed again without end, such as a test, must not wash the log out.
+            if not verdict.accepted:
+                self._tell(EventCode.TOKEN_REFUSED, now, value=int(result))
+            elif verdict.spent:
+                amount = verdict.credited_units
+                self._tell(EventCode.TOKEN_ACCEPTED, now, value=int(result) if amount is None else amount)
         if verdict.accepted:
             self._carry_out(verdict, now)
             self._sounds.append(Sound.ACCEPT)
@@ -737,7 +743,8 @@ class Meter:
             if self._lockout.fail(now):
                 self._tell(EventCode.ENTRY_LOCKOUT, now, value=self._lockout.failures)
             self._must_commit = True
-        elif verdict.own and verdict.accepted:
+        elif verdict.spent:
+            # Only what cannot be typed again proves more than patience.
             self._must_commit |= self._lockout.clear()
 
     def _carry_out(self, verdict: Verdict, now: int) -> None:
@@ -825,11 +832,14 @@ class Meter:
         """Close the month's consumption when the local calendar turned its page."""
         month = self._calendar.month(now)
         self._month_ends_ns = self._calendar.month_ends_ns(now)
-        if month == self._month:
+        gone = month - self._month
+        if gone in (0, -1):
+            # A clock that was set back a little finds the month that it left still closed.
             return
-        if month == self._month + 1:
+        if gone > 0 and self._month:
             used_wh = self._registers.total_wh - self._month_start_wh
-            self._past_month_wh = (used_wh, *self._past_month_wh[:-1])
+            dark = (0,) * min(gone - 1, PAST_MONTHS)
+            self._past_month_wh = (*dark, used_wh, *self._past_month_wh)[:PAST_MONTHS]
         self._month = month
         self._month_start_wh = self._registers.total_wh
         self._must_commit = True
@@ -867,8 +877,10 @@ class Meter:
             self._sounds.append(Sound.LOW_CREDIT)
         if self._lockout.expire(now):
             self._tell(EventCode.ENTRY_LOCKOUT_ENDED, now)
+            self._must_commit = True
         if self._access.expire(now):
             self._tell(EventCode.ACCESS_LOCKOUT_ENDED, now)
+            self._must_commit = True
         self._keys.expire(now)
         for part in (self._limits, self._tamper, self._reverse, self._phases, self._diagnosis, self._switch):
             self._note(part.expire(now), now)
@@ -888,7 +900,11 @@ class Meter:
         The token that asked for it stays usable, the switch was not driven, and the fault is told.
         """
         self._generation -= 1
-        self._switch.withdraw(now)
+        if self._drove is False and self._asked_undo is None:
+            # What protects is done though it cannot be counted; only closing needs the record.
+            self._opens_anyway = True
+        else:
+            self._switch.withdraw(now)
         # What was to be shown after the record was not, so the face is drawn anew.
         self._screen = None
         self._lights.clear()
@@ -1015,8 +1031,10 @@ class Meter:
         if self._sounds:
             actions += map(PlaySound, self._sounds)
             self._sounds.clear()
-        if drive is not None:
-            actions.append(SwitchLoad(drive))
+        if drive is not None or self._opens_anyway:
+            actions.append(SwitchLoad(bool(drive)))
+            self._opens_anyway = False
+        self._drove = drive
         if self._answered is not None:
             actions.append(self._answered)
             self._answered = None
@@ -1208,12 +1226,12 @@ class Meter:
     @property
     def power_limit_w(self) -> int:
         """Total active power above which the switch opens, 0 for none [W]."""
-        return self._settings.power_limit_w or self._configuration.supply.power_limit_w
+        return self._settings.power_limit_w
 
     @property
     def unbalance_limit_w(self) -> int:
         """Difference between two phases above which the switch opens, 0 for none [W]."""
-        return self._settings.unbalance_limit_w or self._configuration.supply.unbalance_limit_w
+        return self._settings.unbalance_limit_w
 
     @property
     def drn(self) -> str:

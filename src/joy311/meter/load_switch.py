@@ -82,6 +82,8 @@ class LoadSwitchParameters:
         Time between two further attempts on a faulty relay, 60 to 86 400 [s].
     test_open_ms : int
         How long the load-switch test stays open at least, 100 to 60 000 [ms].
+    test_interval_s : int
+        Least time from one load-switch test to the next, 0 to 86 400 [s]; its token costs nothing.
     welded_ma : int
         Current that shows that open contacts conduct, 20 to 100 000 [mA].
     confirm_after : tuple of OpenReason
@@ -98,6 +100,7 @@ class LoadSwitchParameters:
     attempts: int = 3
     retry_s: int = 3_600
     test_open_ms: int = 3_000
+    test_interval_s: int = 600
     welded_ma: int = 500
     confirm_after: tuple[OpenReason, ...] = ()
 
@@ -109,6 +112,7 @@ class LoadSwitchParameters:
             ("attempts", 1, 10),
             ("retry_s", 60, 86_400),
             ("test_open_ms", 100, 60_000),
+            ("test_interval_s", 0, 86_400),
             ("welded_ma", 20, 100_000),
         ):
             value = getattr(self, name)
@@ -168,6 +172,7 @@ class LoadSwitch:
         "_retry_ns",
         "_settled_ns",
         "_test_until_ns",
+        "_tested_ns",
         "_undo",
         "contact_closed",
         "deadline_ns",
@@ -204,6 +209,7 @@ class LoadSwitch:
         self._retry_ns: int | None = None
         self._held_ns: int | None = None
         self._test_until_ns: int | None = None
+        self._tested_ns: int | None = None
         self._undo: tuple[bool, int, int | None] | None = None
 
     @property
@@ -287,8 +293,13 @@ class LoadSwitch:
 
         An open switch is left as it is, and no reason changes.
         """
-        begins = not self._reasons and self.contact_closed and self._commanded and self._test_until_ns is None
+        rested = self._tested_ns is None or (
+            now - self._tested_ns >= self._parameters.test_interval_s * SECOND_NS
+        )
+        free = not self._reasons and self.contact_closed and self._commanded
+        begins = free and rested and self._test_until_ns is None
         if begins:
+            self._tested_ns = now
             self._test_until_ns = now + self._parameters.test_open_ms * MILLISECOND_NS
             self._plan(now)
         return (Finding(EventCode.SWITCH_TESTED, value=int(begins)),)
@@ -315,12 +326,14 @@ class LoadSwitch:
         """Take back the drive that was taken last: the coil was not driven, and may be tried again."""
         if self._undo is None:
             return
+        parameters = self._parameters
+        # The memory said no a moment ago: asking it again at once would be a loop without end.
+        pause_ms = parameters.contact_interval_ms if self._commanded else parameters.settling_ms
+        self._held_ns = now + pause_ms * MILLISECOND_NS
         self._commanded, self._attempts, self._last_drive_ns = self._undo
         self._undo = None
         self._settled_ns = None
         self.operations -= 1
-        # The memory said no a moment ago: asking it again at once would be a loop without end.
-        self._held_ns = now + self._parameters.settling_ms * MILLISECOND_NS
         self._plan(now)
 
     def report(

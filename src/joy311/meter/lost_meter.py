@@ -16,6 +16,9 @@ from joy311.meter.faults import Fault
 from joy311.panel import Icon, Led, Light, Screen, Sound
 from joy311.sts import TokenResult
 
+MOST_ATTEMPTS = 3
+"""Times that a switch which does not open is driven again."""
+
 DETAIL = "both copies of the meter's record are lost; only the factory can commission it anew"
 
 
@@ -26,10 +29,11 @@ class LostMeter:
     is opened, and every token is answered NotReady and stays usable.
     """
 
-    __slots__ = ("_typed",)
+    __slots__ = ("_attempts", "_typed")
 
     def __init__(self) -> None:
         self._typed = 0
+        self._attempts = 0
 
     def next_deadline(self, *, watched: bool = False) -> int | None:  # noqa: ARG002 - the shape of Meter
         """Return None: nothing waits for a time."""
@@ -45,7 +49,8 @@ class LostMeter:
             case PoweredUp(contact_closed):
                 shown: list[Action] = [Show(_SCREEN), SetLight(Led.CREDIT, Light.ON)]
                 return [*shown, SwitchLoad(False)] if contact_closed else shown
-            case RelayReported(auxiliary_closed) if auxiliary_closed:
+            case RelayReported(auxiliary_closed) if auxiliary_closed and self._attempts < MOST_ATTEMPTS:
+                self._attempts += 1
                 return [SwitchLoad(False)]
             case TokenReceived(_, door, exchange):
                 return [PlaySound(Sound.REJECT), Report(TokenResult.NOT_READY, DETAIL, door, exchange)]

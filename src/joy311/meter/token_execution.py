@@ -44,9 +44,6 @@ from joy311.sts.tokens import FLAG_INDEX
 ELECTRICITY_REGISTER = 0
 """Number of the register that ClearCredit clears in an electricity meter."""
 
-NO_LIMIT = 0xFFFF
-"""A phase power unbalance limit as carried that vendors use for none, beside 0 [W]."""
-
 WATER_FACTOR_TEST, TARIFF_RATE_TEST = 12, 13
 """Meter tests that the STS Association reserves; this meter has nothing to show for them."""
 
@@ -112,6 +109,11 @@ class Verdict:
     section: int | None = None
     key_changed: bool = False
     own: bool = False
+
+    @property
+    def spent(self) -> bool:
+        """Whether the token was made with this meter's key, did what it is for, and cannot do it again."""
+        return self.own and self.result is TokenResult.ACCEPT
 
     @property
     def accepted(self) -> bool:
