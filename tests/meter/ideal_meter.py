@@ -93,6 +93,7 @@ class IdealMeter:
         self.line: tuple[Triple, Triple] | None = None
         self.seen_closed = self.closed = False
         self.rested_at = self.test_until = 0
+        self.tested_at: int | None = None
         self.must_confirm = False
         self.clock_offset_ns, self.clock_lost = 0, False
         self.reasons = OpenReason.NO_CREDIT
@@ -122,8 +123,6 @@ class IdealMeter:
     # Tokens.
 
     def enter(self, text: str, door: Door, exchange: Exchange | None = None) -> TokenResult:
-        if door is not Door.KEYPAD:
-            self.digits = ""
         if exchange is not None and self.link[2] and (exchange.session, exchange.counter) == self.link[:2]:
             return self.link[2]
         if self.now < self.judging[1] and door is not self.judging[0]:
@@ -136,12 +135,14 @@ class IdealMeter:
         result, own = self._judge(text)
         if result is TokenResult.LOCKOUT:
             return result
+        if door is not Door.KEYPAD and result is not TokenResult.FORMAT_ERROR:
+            self.digits = ""
         if result in (TokenResult.CRC_ERROR, TokenResult.FORMAT_ERROR):
             self.failures += 1
             if self.failures >= 3:
                 self.locked_until = self.now + min(10 << min(self.failures - 3, 40), 1280) * SECOND_NS
                 self.locked = True
-        elif own and result in (OK, TokenResult.FIRST_KCT, TokenResult.SECOND_KCT):
+        elif own and result is OK:
             self.failures, self.locked_until, self.locked = 0, 0, False
         if exchange is not None:
             self.link = (exchange.session, exchange.counter, result)
@@ -174,8 +175,10 @@ class IdealMeter:
                 return RANGE
             if not set(token.tests) <= {*range(1, 12), 14, 15, 16, 17, 18}:
                 return FUNCTION
-        if 1 in token.tests and self.closed and not self.test_until:
+        rested = self.tested_at is None or self.now - self.tested_at >= 600 * SECOND_NS
+        if 1 in token.tests and self.closed and not self.test_until and rested:
             self.test_until = self.now + 3 * SECOND_NS
+            self.tested_at = self.now
             self._move(False)
         return OK
 
@@ -452,7 +455,7 @@ class IdealMeter:
 
         What was written down may be more careful than what was known, never less.
         """
-        (trips, barred, bits), (present, latched), (faults,) = (record.watchers[n] for n in (0, 1, 4))
+        (trips, barred, bits), (present, latched) = (record.watchers[n] for n in (0, 1))
         assert barred or self.now >= self.supply_locked_until
         assert self.latched <= {kind for kind in TamperKind if latched & kind}
         assert record.entry_locked or not self.locked
@@ -466,14 +469,15 @@ class IdealMeter:
         self.latched = {kind for kind in TamperKind if latched & kind}
         self.present = {kind for kind in TamperKind if present & kind}
         self.raw, self.debounced = set(self.present), {}
-        self.faults = {fault for fault in (*OPENING, *REFUSING) if faults & fault.bit}
+        # A start finds again what is still wrong; in this model nothing is.
+        self.faults = set()
         self.trips, self.pending, self.line = trips, {}, None
         self.tripped = {reason: self.now + RETRY_NS for reason in (POWER, UNBALANCE, OVER) if bits & reason}
         self.supply_locked_until = self.now + LOCKED_NS if barred else 0
         self.forget_at = self.now + RETRY_NS + FORGOTTEN_NS if trips else 0
         self.no_credit = bool(record.open_reasons & OpenReason.NO_CREDIT)
         self.must_confirm = bool(record.open_reasons & OpenReason.AWAITING_CONFIRMATION)
-        self.test_until, self.clock_lost = 0, clock_lost
+        self.test_until, self.tested_at, self.clock_lost = 0, None, clock_lost
         self.closed = self.seen_closed = closed
         self.rested_at = self.now + 10 * SECOND_NS if record.switch_operations else 0
         self._settle()

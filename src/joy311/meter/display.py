@@ -231,6 +231,7 @@ class Display:
         "_notice_texts",
         "_noticed_ns",
         "_notices",
+        "_pages_from",
         "_parameters",
         "_queue",
         "_rest_item",
@@ -253,6 +254,7 @@ class Display:
         self._since_ns = 0
         self._idle_ns: int | None = None
         self._rest_item = CREDIT
+        self._pages_from = CREDIT
         self._shown_item: int | None = CREDIT
         self._notice_key: tuple[int, int, tuple[int, ...]] | None = None
         self._notice_texts: tuple[tuple[str, str, frozenset[Icon]], ...] = ()
@@ -378,14 +380,14 @@ class Display:
 
     def page(self, now: int) -> None:
         """Go to the next item that the Enter key pages through; a message only ends."""
-        paging = [self._rest_item, *(n for n in self._parameters.paged_items if n != self._rest_item)]
+        paging = [self._pages_from, *(n for n in self._parameters.paged_items if n != self._pages_from)]
         shown = self._shown
         if isinstance(shown, Message):
             self.home(now)
             return
         place = paging.index(shown) if shown in paging else 0
         following = paging[(place + 1) % len(paging)]
-        if following == self._rest_item:
+        if following == self._pages_from:
             self.home(now)
         else:
             self.show_items([following], now)
