@@ -88,9 +88,9 @@ class Fault(IntEnum):
     )
     MEMORY_WRITE_FAILED = (
         5, "memory: write refused", EventCode.MEMORY_WRITE_FAILED, False, True, 0,
-        "No promise is made that could not be kept: a token is answered NotReady and stays usable. What must open "
-        "the switch still opens it, nothing closes it, and consumption is counted on; each further write is a new "
-        "attempt.",
+        "No promise is made that could not be kept: a token is answered NotReady and stays usable. What"
+        " must open the switch still opens it, nothing closes it, and consumption is counted on; each"
+        " further write is a new attempt.",
     )
     MEMORY_ROT = (
         6, "memory: flipped bits, repaired", EventCode.MEMORY_ROT, False, False, 86_400,
