@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import joy311
@@ -55,3 +58,19 @@ def test_help_waits_for_nothing_heavy(arguments: list[str]) -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stderr == "[]\n"
     assert "Usage" in result.stdout
+
+
+def test_every_command_explains_itself() -> None:
+    """In one process, for there are many; what a help text breaks, it breaks here too."""
+
+    def names(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        yield path
+        for name, below in getattr(command, "commands", {}).items():
+            yield from names(below, (*path, name))
+
+    paths = list(names(get_command(app), ()))
+    assert ("meter", "run") in paths
+    for path in paths:
+        result = CliRunner().invoke(app, [*path, "--help"])
+        assert result.exit_code == 0, path
+        assert "Usage" in result.output, path

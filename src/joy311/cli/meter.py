@@ -82,7 +82,7 @@ def run(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Broker to publish to: mqtt://[USER[:PASSWORD]@]HOST[:PORT][/BASE], mqtts:// by TLS.",
+            help="Broker to publish to: mqtt://USER:PASSWORD@HOST:PORT/BASE, mqtts:// by TLS; only the host must stand.",
             envvar="JOY311_MQTT_URL",
             show_default=False,
         ),
