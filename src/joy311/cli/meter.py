@@ -82,7 +82,7 @@ def run(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Broker to publish to: mqtt://USER:PASSWORD@HOST:PORT/BASE, mqtts:// by TLS; only the host must stand.",
+            help="Broker to publish to: mqtt://HOST, mqtts:// by TLS, with USER:PASSWORD@, :PORT and /BASE.",
             envvar="JOY311_MQTT_URL",
             show_default=False,
         ),
@@ -90,10 +90,10 @@ def run(
     mode: Annotated[str, typer.Option(help="Protocol mode of the port: A, B or C.")] = "C",
     baud: Annotated[int, typer.Option(help="Speed that the port offers [Bd].")] = 9600,
     reaction_ms: Annotated[
-        int, typer.Option(help="Pause before each answer of the port, 20 to 1500 [ms].")
+        int, typer.Option(help="Pause before each answer of the port, 20 to 1500 ms.")
     ] = DEFAULT_REACTION_MS,
     push_s: Annotated[
-        int | None, typer.Option(help="Send the read-out unasked so often, mode D [s].", show_default=False)
+        int | None, typer.Option(help="Send the read-out unasked so often (s), mode D.", show_default=False)
     ] = None,
     bus: Annotated[
         bool, typer.Option("--bus", help="Let a TCP port take several readers, as a bus does.")
