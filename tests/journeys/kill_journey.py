@@ -158,7 +158,8 @@ def run(directory: Path, kills: int, seed: int) -> dict[str, object]:
     survive(directory, BEGIN_NS, Random(f"{seed}/first"), promises)
     for kill in range(kills):
         chance = Random(f"{seed}/{kill}")
-        now = BEGIN_NS + (kill + 1) * DAY_NS
+        # A quick machine lives through days of simulated time before the kill.
+        now = BEGIN_NS + (kill + 1) * 10 * DAY_NS
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
@@ -182,7 +183,7 @@ def run(directory: Path, kills: int, seed: int) -> dict[str, object]:
         for line in heard.decode().split("\n")[:-1]:
             promises.hear(line)
         last_words[promises.last_word] += 1
-        outcome = survive(directory, now + DAY_NS // 2, chance, promises)
+        outcome = survive(directory, now + 5 * DAY_NS, chance, promises)
         forgiven_wh = max(forgiven_wh, outcome.pop("forgiven_wh"))
         seen += outcome
     return {

@@ -52,8 +52,13 @@ class PostgresServer:
             user = pwd.getpwnam(UNPRIVILEGED)
             self._identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
             if not _reachable(self._binaries, self._identity):
-                shutil.copytree(self._binaries.parent, folder / "pginstall", symlinks=True)
-                self._binaries = folder / "pginstall" / "bin"
+                # The programs look for their libraries beside the package, so both are copied as they lie.
+                package = self._binaries.parents[1]
+                libraries = package.with_name(f"{package.name}.libs")
+                shutil.copytree(package, folder / package.name, symlinks=True)
+                if libraries.is_dir():
+                    shutil.copytree(libraries, folder / libraries.name, symlinks=True)
+                self._binaries = folder / self._binaries.relative_to(package.parent)
             os.chown(folder, user.pw_uid, user.pw_gid)
         self._process: subprocess.Popen[bytes] | None = None
         self._run(

@@ -434,6 +434,8 @@ class Display:
             The instant [ns].
         """
         self.turn_ns = None
+        # Known before it is shown, because paging goes on from it whether or not anybody saw it.
+        self._pages_from = TOTAL if figures.payment_mode else CREDIT
         if self.until_ns is not None and now >= self.until_ns:
             self.expire(now)
         lockout_ns = figures.lockout_ns
