@@ -458,7 +458,9 @@ class IdealMeter:
         (trips, barred, bits), (present, latched) = (record.watchers[n] for n in (0, 1))
         assert barred or self.now >= self.supply_locked_until
         assert self.latched <= {kind for kind in TamperKind if latched & kind}
-        assert record.entry_locked or not self.locked
+        # The cut may have come while the end of a lock-out was written down.
+        assert record.entry_locked or not self.locked or now >= self.locked_until
+        self.locked &= record.entry_locked
         self.now = now
         self.staged.clear()
         self.digits, self.judging, self.keys_locked_until = "", (Door.KEYPAD, 0), 0
