@@ -870,6 +870,9 @@ class VirtualMeter:
         region = Region.CONFIGURATION if fault is Fault.CONFIGURATION_LOST else Region.RECORD
         if fault is Fault.MEMORY_ROT:
             region = Region.CHECKPOINTS
+            if self._memory.read_checkpoint() is None:
+                # A meter that metered nothing yet has none that could rot.
+                self._memory.checkpoint(self.meter.checkpoint(self.now).to_bytes())
         written = [page for page in _places(region) if pages.cycles(page)]
         if fault in (Fault.RECORD_LOST, Fault.CONFIGURATION_LOST):
             for page in written:
