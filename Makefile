@@ -35,6 +35,9 @@ soak: $(VENV)/.made-dev ## kill the whole journey at 200 random instants and com
 
 bench: $(VENV)/.made-dev ## measure against what is possible here; SIZE=10000000 for the whole campaign
 	$(VENV)/bin/python benchmarks/sts_one.py
+	$(VENV)/bin/python benchmarks/meter.py 1
+	$(VENV)/bin/python benchmarks/security_module.py
+	$(VENV)/bin/python benchmarks/sale.py
 	$(VENV)/bin/python benchmarks/sts_bulk.py
 	$(VENV)/bin/python benchmarks/campaign.py $(SIZE)
 
